@@ -1,0 +1,67 @@
+import type { Position } from '../../events/event.ts';
+import type { Document, Placed, Projection, Totals } from '../projection.ts';
+
+/** A small subset of MongoDB's filters. `key` names the document's own key. */
+export type Condition =
+  | string
+  | number
+  | boolean
+  | null
+  | Readonly<{ $in: readonly (string | number)[] }>
+  | Readonly<{ $gt?: string | number; $gte?: string | number; $lt?: string | number; $lte?: string | number }>
+  | Readonly<{ $prefix: string }>;
+export type Where = Readonly<Record<string, Condition>>;
+
+export type Query = Readonly<{
+  where?: Where;
+  /** Fields to sort by, in byte order, `-` in front for descending; the key when absent, and always as the last tie-break. */
+  sort?: readonly string[];
+  /** Start strictly after this document: its values of `sort` and its key. */
+  after?: readonly (string | number)[];
+  /** Most documents to return, 1 to LARGEST_PAGE. */
+  limit: number;
+}>;
+
+export const LARGEST_PAGE = 1000;
+
+export type Page<D extends Document> = Readonly<{ items: readonly Readonly<{ key: string; value: D }>[]; more: boolean }>;
+
+/** How far a stream's documents are: everything up to `revision` is in them. Written after the documents themselves. */
+export type Cursor = Readonly<{ revision: number; at: string; position: Position }>;
+
+/** One step forward of a group: totals, documents, cursors, checkpoint, written in this order. */
+export type Commit = Readonly<{
+  totals: Readonly<Record<string, Totals>>;
+  documents: readonly Readonly<{ view: string; documents: readonly Placed[] }>[];
+  cursors: Readonly<Record<string, Cursor>>;
+  checkpoint: Position;
+  /** Views whose reducer threw: they stand still until they are rebuilt. */
+  faults?: Readonly<Record<string, Fault>>;
+}>;
+
+export type Fault = Readonly<{ position: Position; type: string; message: string }>;
+
+/**
+ * The stored documents of one group of views, at one version. Every adapter owes what `test/contracts/views.contract.ts` says:
+ *
+ * - A document carries the position of the last event in it, and a write from an older position is ignored.
+ * - A deleted document leaves a tombstone with its position, which no read returns but `getPlaced`, until `sweep`.
+ * - The checkpoint only moves forward. A reader that sees the checkpoint or a cursor sees all documents up to it.
+ */
+export type Views = Readonly<{
+  get: <D extends Document>(view: Projection<D>, key: string) => Promise<D | undefined>;
+  /** In the order of `keys`. */
+  getMany: <D extends Document>(view: Projection<D>, keys: readonly string[]) => Promise<readonly (D | undefined)[]>;
+  /** With positions and tombstones, for those who apply events: deciders and projectors. Never seen: ORIGIN, undefined. */
+  getPlaced: <D extends Document>(view: Projection<D>, keys: readonly string[]) => Promise<readonly Placed<D>[]>;
+  find: <D extends Document>(view: Projection<D>, query: Query) => Promise<Page<D>>;
+  count: (view: Projection, where?: Where) => Promise<number>;
+  totals: (view: Projection) => Promise<Totals>;
+  cursor: (stream: string) => Promise<Cursor | undefined>;
+  checkpoint: () => Promise<Position>;
+  faults: () => Promise<Readonly<Record<string, Fault>>>;
+  commit: (step: Commit) => Promise<void>;
+  /** Removes tombstones that were written more than `olderThanMs` ago. @returns how many */
+  sweep: (olderThanMs: number) => Promise<number>;
+  close: () => Promise<void>;
+}>;
