@@ -1,23 +1,19 @@
 import type { Digest } from '../oci/digest.ts';
+import type { Role } from '../oci/manifest.ts';
 import type { EventDefinition } from './event.ts';
 import { count, digest, name, object, text, timestamp } from './schema.ts';
 
-/** `id` is the repository's for one life: a name that is deleted and used again gets another. */
+/** `repositoryId` is for one life of the name: a repository that is deleted and pushed to again gets another. */
 type OfRepository = Readonly<{ repositoryId: string; repository: string }>;
 
-/** What a manifest names. `subject` is what it is attached to; it need not exist. */
-export type ReferenceRole = 'config' | 'layer' | 'manifest' | 'subject';
-export type ManifestReference = Readonly<{ digest: Digest; size: number; role: ReferenceRole }>;
+/** What a manifest names. A `subject` is what it is attached to; it need not exist. */
+export type ManifestReference = Readonly<{ digest: Digest; size: number; role: Role }>;
 export type Visibility = 'private' | 'public';
 
 export type RepositoryEvents = Readonly<{
   RepositoryCreated: OfRepository & Readonly<{ ownerId: number | null; visibility: Visibility }>;
-  RepositoryDescribed: OfRepository & Readonly<{ description: string }>;
-  VisibilityChanged: OfRepository & Readonly<{ visibility: Visibility; previous: Visibility }>;
-  RepositoryDeleted: OfRepository;
   BlobLinked: OfRepository & Readonly<{ digest: Digest; size: number; mountedFrom?: string }>;
-  BlobUnlinked: OfRepository &
-    Readonly<{ digest: Digest; size: number; cause: 'deleted' | 'collected' | 'missing' | 'repositoryDeleted' }>;
+  BlobUnlinked: OfRepository & Readonly<{ digest: Digest; size: number; cause: 'deleted' | 'collected' | 'missing' }>;
   ManifestPushed: OfRepository &
     Readonly<{
       digest: Digest;
@@ -31,11 +27,10 @@ export type RepositoryEvents = Readonly<{
       digest: Digest;
       size: number;
       references: readonly ManifestReference[];
-      cause: 'deleted' | 'missing' | 'repositoryDeleted';
+      cause: 'deleted' | 'missing';
     }>;
   TagMoved: OfRepository & Readonly<{ tag: string; digest: Digest; previous?: Readonly<{ digest: Digest; since: string }> }>;
-  TagDeleted: OfRepository &
-    Readonly<{ tag: string; digest: Digest; since: string; cause: 'deleted' | 'manifestDeleted' | 'repositoryDeleted' }>;
+  TagDeleted: OfRepository & Readonly<{ tag: string; digest: Digest; since: string; cause: 'deleted' | 'manifestDeleted' }>;
 }>;
 
 const ofRepository = { repositoryId: text(1, 64), repository: name };
@@ -52,21 +47,6 @@ export const repositoryEvents: Readonly<Record<keyof RepositoryEvents, EventDefi
     meaning: 'A repository begins a life, at its first push.',
     schema: object({ ...ofRepository, ownerId: { type: ['integer', 'null'] }, visibility }),
   },
-  RepositoryDescribed: {
-    version: 1,
-    meaning: "A repository's description was written.",
-    schema: object({ ...ofRepository, description: text(0, 4096) }),
-  },
-  VisibilityChanged: {
-    version: 1,
-    meaning: 'A repository became public or private.',
-    schema: object({ ...ofRepository, visibility, previous: visibility }),
-  },
-  RepositoryDeleted: {
-    version: 1,
-    meaning: 'A life of a repository ended. Events that take its tags, manifests and blobs apart follow.',
-    schema: object(ofRepository),
-  },
   BlobLinked: {
     version: 1,
     meaning: 'A repository may serve a blob from now on: it was uploaded, or mounted from another repository.',
@@ -79,7 +59,7 @@ export const repositoryEvents: Readonly<Record<keyof RepositoryEvents, EventDefi
       ...ofRepository,
       digest,
       size: count,
-      cause: { enum: ['deleted', 'collected', 'missing', 'repositoryDeleted'] },
+      cause: { enum: ['deleted', 'collected', 'missing'] },
     }),
   },
   ManifestPushed: {
@@ -95,7 +75,7 @@ export const repositoryEvents: Readonly<Record<keyof RepositoryEvents, EventDefi
       digest,
       size: count,
       references,
-      cause: { enum: ['deleted', 'missing', 'repositoryDeleted'] },
+      cause: { enum: ['deleted', 'missing'] },
     }),
   },
   TagMoved: {
@@ -111,7 +91,7 @@ export const repositoryEvents: Readonly<Record<keyof RepositoryEvents, EventDefi
       tag: text(1, 128),
       digest,
       since: timestamp,
-      cause: { enum: ['deleted', 'manifestDeleted', 'repositoryDeleted'] },
+      cause: { enum: ['deleted', 'manifestDeleted'] },
     }),
   },
 };

@@ -1,0 +1,137 @@
+import { RegistryError } from '../errors.ts';
+import { type Digest, isDigest } from './digest.ts';
+import { essenceOf, kindOf } from './mediaTypes.ts';
+
+export type Role = 'config' | 'layer' | 'manifest' | 'subject';
+export type NamedContent = Readonly<{ digest: Digest; size: number; role: Role; mayBeMissing: boolean }>;
+
+/** What the registry needs to know of a manifest. The bytes are stored as they came. */
+export type ManifestContent = Readonly<{
+  mediaType: string;
+  artifactType?: string;
+  subject?: Digest;
+  /** Every digest that it names, in the order of the document, each role and digest once. */
+  references: readonly NamedContent[];
+}>;
+
+/** The most content that one manifest may name: what fits into one event. */
+export const MOST_REFERENCES = 4000;
+
+type Json = Readonly<Record<string, unknown>>;
+
+const invalid = (problem: string, at?: string): RegistryError =>
+  new RegistryError(
+    'MANIFEST_INVALID',
+    at === undefined ? `The manifest ${problem}.` : `The manifest's ${at} ${problem}.`,
+    at === undefined ? {} : { at },
+  );
+
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+const parse = (bytes: Uint8Array): Json => {
+  let value: unknown;
+  try {
+    value = JSON.parse(decoder.decode(bytes));
+  } catch (cause) {
+    throw new RegistryError(
+      'MANIFEST_INVALID',
+      'The manifest is not JSON.',
+      { problem: (cause as Error).message.slice(0, 200) },
+      { cause },
+    );
+  }
+  if (!isObject(value)) throw invalid('is not a JSON object');
+  return value;
+};
+
+/** A descriptor (OCI image spec, *Content descriptors*). One with `urls` is a foreign layer: its content may live elsewhere. */
+const descriptor = (value: unknown, at: string, role: Role): NamedContent => {
+  if (!isObject(value)) throw invalid('is not a descriptor', at);
+  const { digest, size, urls, mediaType } = value;
+  if (typeof digest !== 'string' || !isDigest(digest)) throw invalid('is not a sha256 or sha512 digest', `${at}.digest`);
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) throw invalid('is not a size in bytes', `${at}.size`);
+  if (mediaType !== undefined && typeof mediaType !== 'string') throw invalid('is not a text', `${at}.mediaType`);
+  if (urls !== undefined && !Array.isArray(urls)) throw invalid('is not a list', `${at}.urls`);
+  return { digest, size, role, mayBeMissing: role === 'subject' || (Array.isArray(urls) && urls.length > 0) };
+};
+
+const descriptors = (value: unknown, at: string, role: Role): readonly NamedContent[] => {
+  if (!Array.isArray(value)) throw invalid('is not a list of descriptors', at);
+  if (value.length > MOST_REFERENCES) throw invalid(`names more than ${MOST_REFERENCES} things`, at);
+  return value.map((item, index) => descriptor(item, `${at}[${index}]`, role));
+};
+
+const optional = (value: unknown, at: string, role: Role): readonly NamedContent[] =>
+  value === undefined ? [] : descriptors(value, at, role);
+
+const contentOf = (manifest: Json, mediaType: string): readonly NamedContent[] => {
+  switch (kindOf(mediaType)) {
+    case 'schema1':
+      throw invalid('is of schema 1, which docker retired; push it with a client of this decade', 'mediaType');
+    case 'image':
+      return [descriptor(manifest.config, 'config', 'config'), ...descriptors(manifest.layers, 'layers', 'layer')];
+    case 'index':
+      return descriptors(manifest.manifests, 'manifests', 'manifest');
+    case 'artifact':
+      return optional(manifest.blobs, 'blobs', 'layer');
+    case 'opaque':
+      return [];
+  }
+};
+
+const textField = (manifest: Json, field: string): string | undefined => {
+  const value = manifest[field];
+  if (value !== undefined && typeof value !== 'string') throw invalid('is not a text', field);
+  return value === '' ? undefined : value;
+};
+
+/** The media type: the request's, which must be the one that the manifest gives itself, if any. */
+const mediaTypeOf = (manifest: Json, contentType: string | undefined): string => {
+  const own = textField(manifest, 'mediaType');
+  const announced = essenceOf(contentType);
+  if (own !== undefined && announced !== '' && essenceOf(own) !== announced) {
+    throw invalid(`is ${own.slice(0, 200)}, but it was sent as ${announced}`, 'mediaType');
+  }
+  const mediaType = own === undefined ? announced : essenceOf(own);
+  if (mediaType === '') throw invalid('has no media type: send it as Content-Type or in its mediaType');
+  return mediaType;
+};
+
+/** OCI distribution spec, *Listing referrers*: without an `artifactType` an image manifest has its config's media type. */
+const artifactTypeOf = (manifest: Json, mediaType: string): string | undefined => {
+  const config = manifest.config;
+  const ofConfig = kindOf(mediaType) === 'image' && isObject(config) ? textField(config, 'mediaType') : undefined;
+  return (textField(manifest, 'artifactType') ?? ofConfig)?.slice(0, 255);
+};
+
+const distinct = (references: readonly NamedContent[]): readonly NamedContent[] => {
+  const byKey = new Map<string, NamedContent>();
+  for (const reference of references) {
+    const key = `${reference.role}/${reference.digest}`;
+    const known = byKey.get(key);
+    byKey.set(key, known === undefined ? reference : { ...known, mayBeMissing: known.mayBeMissing && reference.mayBeMissing });
+  }
+  return [...byKey.values()];
+};
+
+/**
+ * Reads a manifest as it was pushed.
+ * @throws RegistryError `MANIFEST_INVALID`, saying where
+ */
+export const readManifest = (bytes: Uint8Array, contentType: string | undefined): ManifestContent => {
+  const manifest = parse(bytes);
+  const mediaType = mediaTypeOf(manifest, contentType);
+  if (kindOf(mediaType) !== 'artifact' && manifest.schemaVersion !== 2) throw invalid('is not 2', 'schemaVersion');
+  const subject = manifest.subject === undefined ? undefined : descriptor(manifest.subject, 'subject', 'subject');
+  const references = distinct([...contentOf(manifest, mediaType), ...(subject === undefined ? [] : [subject])]);
+  if (references.length > MOST_REFERENCES) throw invalid(`names more than ${MOST_REFERENCES} things`);
+  const artifactType = artifactTypeOf(manifest, mediaType);
+  return {
+    mediaType,
+    references,
+    ...(artifactType !== undefined && { artifactType }),
+    ...(subject !== undefined && { subject: subject.digest }),
+  };
+};

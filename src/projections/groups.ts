@@ -1,0 +1,23 @@
+import { auditTrail } from './auditTrail.ts';
+import { catalog } from './catalog.ts';
+import { links } from './links.ts';
+import { manifests } from './manifests.ts';
+import type { Group, Projection } from './projection.ts';
+import { references } from './references.ts';
+import { repositories } from './repositories.ts';
+import { signingKeys } from './signingKeys.ts';
+import { tags } from './tags.ts';
+import { userIds, usernames, users } from './users.ts';
+
+const widened = (views: readonly unknown[]): readonly Projection[] => views as readonly Projection[];
+
+/** What requests are decided and answered from: a handler waits for it after an append. */
+export const serving: Group = {
+  name: 'serving',
+  views: widened([repositories, catalog, tags, manifests, links, references, users, usernames, userIds, signingKeys]),
+};
+
+/** What people read about the registry: may lag without anyone waiting. */
+export const reporting: Group = { name: 'reporting', views: widened([auditTrail]) };
+
+export const groups: Readonly<Record<string, Group>> = { serving, reporting };
