@@ -2,7 +2,7 @@ import { v5 as uuidv5 } from 'uuid';
 import { RegistryError } from '../errors.ts';
 import type { Catalogue } from '../events/catalogue.ts';
 import { UnknownEvent } from '../events/catalogue.ts';
-import type { Actor, EventDefinition, Fact, NewEvent, Position, Recorded } from '../events/event.ts';
+import type { Actor, Fact, NewEvent, Position, Recorded } from '../events/event.ts';
 import {
   type Appended,
   AppendOutcomeUnknown,
@@ -48,7 +48,7 @@ export type ExecuteDeps = Readonly<{
   /** Upcasts and reveals, as for the projector. */
   prepare: (events: readonly Recorded[]) => Promise<readonly Seen[]>;
   /** Seals the protected fields. */
-  seal: (event: NewEvent, definition: EventDefinition | undefined) => Promise<NewEvent>;
+  seal: (event: NewEvent) => Promise<NewEvent>;
   clock: () => Date;
   /** Waits before a retry; given so that tests need not. */
   pause: (ms: number) => Promise<void>;
@@ -152,18 +152,17 @@ export const executing = (deps: ExecuteDeps): Execute => {
   const eventsOf = async ({ waiting, facts }: Decided, at: string): Promise<readonly NewEvent[]> => {
     const { commandId, actor, ip, userAgent, requestId, correlationId, causationId } = waiting.context;
     const events = facts.map(async ({ type, data }, index) => {
-      const definition = catalogue.definitionOf(type);
       const metadata = {
         actor,
         requestId,
         correlationId,
         at,
-        version: definition?.version ?? 1,
+        version: catalogue.definitionOf(type)?.version ?? 1,
         ...(ip !== undefined && { ip }),
         ...(userAgent !== undefined && userAgent !== '' && { userAgent }),
         ...(causationId !== undefined && { causationId }),
       };
-      const event = await seal({ id: uuidv5(String(index), commandId), type, data, metadata }, definition);
+      const event = await seal({ id: uuidv5(String(index), commandId), type, data, metadata });
       catalogue.check(event);
       return event;
     });

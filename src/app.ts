@@ -1,0 +1,191 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import { nanoid } from 'nanoid';
+import type { Blobs } from './blobs/blobs.ts';
+import { diskBlobs } from './blobs/disk.ts';
+import { type Execute, executing } from './commands/execute.ts';
+import type { Config } from './config.ts';
+import { catalogue } from './events/catalogue.ts';
+import type { Recorded } from './events/event.ts';
+import type { EventLog } from './events/log/log.ts';
+import { sqliteEventLog } from './events/log/sqlite.ts';
+import { type Streams, streamsUnder } from './events/streams.ts';
+import { ensureAdmin, recordSigningKey } from './firstStart.ts';
+import { healthOf } from './health.ts';
+import type { HttpDeps } from './http/deps.ts';
+import { httpServer } from './http/server.ts';
+import { accountsIn } from './identity/accounts.ts';
+import { type Authentication, authenticate, authenticatePassword, authenticateRefresh } from './identity/authenticate.ts';
+import type { Caller } from './identity/caller.ts';
+import { type PasswordOptions, passwords as passwordsWith } from './identity/passwords.ts';
+import { ensureSigningKey, signingKeys } from './identity/signingKeys.ts';
+import { tokens as tokensWith } from './identity/tokens.ts';
+import { reporting, serving } from './projections/groups.ts';
+import type { Group, Seen } from './projections/projection.ts';
+import { type Projector, startProjector } from './projections/runner.ts';
+import { sqliteViews } from './projections/views/sqlite.ts';
+import type { Views } from './projections/views/views.ts';
+import { embeddedKey, type KeyEncryptionKey, keyFromFile, keyFromText, SECRETS_FILE } from './secrets/keyEncryptionKey.ts';
+import { type Sealing, sealing as sealingWith } from './secrets/sealing.ts';
+import type { Secrets } from './secrets/secrets.ts';
+import { sqliteSecrets } from './secrets/sqlite.ts';
+
+/** How long a handler waits until the views show its own write, in ms. */
+const READ_YOUR_WRITES_MS = 5000;
+const EXPIRY_CHECK_MS = 10 * 60_000;
+const SERVICE = 'ghostdock';
+
+export type AppOptions = Readonly<{
+  version: string;
+  logger: FastifyBaseLogger;
+  /** Log, views and secrets in memory: for tests. Blobs are in the data folder all the same. */
+  inMemory?: boolean;
+  /** Told the random password of the first start, once. */
+  announce: (password: string) => void;
+  passwords?: PasswordOptions;
+}>;
+
+export type App = Readonly<{
+  http: FastifyInstance;
+  log: EventLog;
+  views: Views;
+  reporting: Views;
+  blobs: Blobs;
+  execute: Execute;
+  streams: Streams;
+  /** Whether this was the first start, which made the user `admin`. */
+  firstStart: boolean;
+  /** Finishes what is under way, writes everything out and lets go of the data folder. */
+  close: () => Promise<void>;
+}>;
+
+const keyOf = ({ secretKey, secretKeyFile }: Config, folder: string): KeyEncryptionKey => {
+  if (secretKey !== undefined) return keyFromText(secretKey);
+  return secretKeyFile === undefined ? embeddedKey(folder) : keyFromFile(secretKeyFile);
+};
+
+const openSecrets = (config: Config, inMemory: boolean): Secrets => {
+  const folder = join(config.dataDir, 'secrets');
+  const key = keyOf(config, folder);
+  return sqliteSecrets(inMemory ? ':memory:' : join(folder, SECRETS_FILE), key);
+};
+
+/** Recorded events as deciders and reducers see them: protected fields revealed, then brought to this release's form. */
+const preparing =
+  ({ reveal }: Sealing) =>
+  async (events: readonly Recorded[]): Promise<readonly Seen[]> =>
+    (await reveal(events)).map((event) => catalogue.upcast(event) as Seen);
+
+/** Everyone, where authentication is off. */
+const OPERATOR: Caller = { kind: 'operator' };
+
+type Identity = Pick<HttpDeps, 'authenticate' | 'login' | 'refresh' | 'tokens'>;
+
+const identityOf = (config: Config, authentication: Authentication): Identity => {
+  const anonymous: Caller = { kind: 'anonymous', pullsPublic: config.anonymousPull };
+  return {
+    authenticate: (header) => (config.auth ? (authenticate(header, authentication) ?? anonymous) : OPERATOR),
+    login: (username, password) => authenticatePassword(username, password, authentication),
+    refresh: (token) => authenticateRefresh(token, authentication),
+    tokens: authentication.tokens,
+  };
+};
+
+type Fed = Readonly<{ views: Views; projector: Pick<Projector, 'reached' | 'status'>; close: () => Promise<void> }>;
+
+/** Views in memory with their projector: they end with the process. */
+const feedInMemory = (group: Group, log: EventLog, prepare: ReturnType<typeof preparing>, logger: FastifyBaseLogger): Fed => {
+  const views = sqliteViews(':memory:', group);
+  const projector = startProjector({
+    log,
+    views,
+    group,
+    prepare,
+    onError: (err) => logger.error({ err }, `The ${group.name} views failed.`),
+  });
+  return {
+    views,
+    projector,
+    close: async () => {
+      await projector.stop();
+      await views.close();
+    },
+  };
+};
+
+/** Puts the registry together: opens its stores, brings the views up to date and makes what a first start needs. Listens on no port yet. */
+export const openApp = async (config: Config, options: AppOptions): Promise<App> => {
+  const { version, logger, announce, inMemory = false } = options;
+  const folder = (name: string): string => join(config.dataDir, name);
+  for (const name of ['log', 'views', 'secrets']) await mkdir(folder(name), { recursive: true, mode: 0o700 });
+
+  const secrets = openSecrets(config, inMemory);
+  const sealing = sealingWith(secrets, catalogue);
+  const log = await sqliteEventLog(inMemory ? ':memory:' : join(folder('log'), 'facts.db'));
+  const prepare = preparing(sealing);
+  const served = feedInMemory(serving, log, prepare, logger);
+  const reported = feedInMemory(reporting, log, prepare, logger);
+  const blobs = await diskBlobs(config.dataDir, { largestBlob: config.largestBlob });
+  await served.projector.reached(await log.head(), Number.POSITIVE_INFINITY);
+
+  const { views } = served;
+  const streams = streamsUnder(config.streamPrefix);
+  const passwords = passwordsWith(options.passwords);
+  const execute = executing({
+    log,
+    views,
+    catalogue,
+    prepare,
+    seal: sealing.seal,
+    clock: () => new Date(),
+    pause: (ms) => pause(ms),
+  });
+  const { keyId } = await ensureSigningKey(secrets, nanoid());
+  await recordSigningKey(execute, streams, keyId);
+  const firstStart = await ensureAdmin({ execute, streams, views, passwords, adminPassword: config.adminPassword, announce });
+  const tokens = tokensWith({ keys: await signingKeys(secrets), issuer: SERVICE, service: SERVICE, newId: nanoid });
+
+  const http = await httpServer(
+    {
+      ...identityOf(config, { accounts: accountsIn(views), passwords, tokens, anonymousPull: config.anonymousPull }),
+      version,
+      settings: config,
+      views,
+      execute,
+      streams,
+      reached: (position) => served.projector.reached(position, READ_YOUR_WRITES_MS),
+      blobs,
+      health: healthOf({
+        version,
+        log,
+        projectors: { serving: served.projector, reporting: reported.projector },
+        dataDir: config.dataDir,
+      }),
+      newId: nanoid,
+    },
+    logger,
+  );
+
+  const expire = async (): Promise<void> => {
+    const removed = await blobs.uploads.expire(config.uploadExpiryMs);
+    if (removed > 0) logger.info({ removed }, `Removed ${removed} uploads that nobody went on with.`);
+  };
+  const expiry = setInterval(
+    () => void expire().catch((err) => logger.error({ err }, 'Abandoned uploads could not be removed.')),
+    EXPIRY_CHECK_MS,
+  );
+
+  const close = async (): Promise<void> => {
+    clearInterval(expiry);
+    await http.close();
+    await served.close();
+    await reported.close();
+    await blobs.close();
+    await log.close();
+    await secrets.close();
+  };
+
+  return { http, log, views, reporting: reported.views, blobs, execute, streams, firstStart, close };
+};

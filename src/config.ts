@@ -1,0 +1,183 @@
+import { resolve } from 'node:path';
+import { Ajv, type ErrorObject } from 'ajv';
+
+/** One setting: how its text is read, what it may be, and what the reference page says of it. */
+type Setting = Readonly<{ kind: 'text' | 'integer' | 'choice' | 'secret'; schema: object; fallback?: string; meaning: string }>;
+
+const integer = (minimum: number, maximum: number, fallback: number, meaning: string): Setting => ({
+  kind: 'integer',
+  schema: { type: 'integer', minimum, maximum },
+  fallback: String(fallback),
+  meaning,
+});
+const choice = (values: readonly string[], fallback: string, meaning: string): Setting => ({
+  kind: 'choice',
+  schema: { enum: values },
+  fallback,
+  meaning,
+});
+const text = (schema: object, meaning: string, fallback?: string): Setting => ({
+  kind: 'text',
+  schema: { type: 'string', ...schema },
+  meaning,
+  ...(fallback !== undefined && { fallback }),
+});
+const secret = (schema: object, meaning: string): Setting => ({ kind: 'secret', schema: { type: 'string', ...schema }, meaning });
+
+/** Every setting of the registry, in the order of the reference page. */
+export const SETTINGS = {
+  GHOSTDOCK_HOST: text({ minLength: 1 }, 'Address to listen on. `0.0.0.0` or `::` for all.', '127.0.0.1'),
+  GHOSTDOCK_PORT: integer(0, 65_535, 5000, 'Port to listen on. `0` takes any free one.'),
+  GHOSTDOCK_DATA_DIR: text(
+    { minLength: 1 },
+    'Folder of the log, the views, the blobs and the secrets. One process at a time uses it.',
+    './data',
+  ),
+  GHOSTDOCK_PUBLIC_URL: text(
+    { pattern: '^https?://[^/?#@\\s]+$' },
+    'Where clients reach the registry, e.g. `https://registry.example.com`: used in login challenges. Without it the `Host` of each request is used.',
+  ),
+  GHOSTDOCK_ADMIN_PASSWORD: secret(
+    { minLength: 8, maxLength: 1024 },
+    'Password of the user `admin`, which the first start creates. Without it a random one is made and printed once. Later starts ignore it.',
+  ),
+  GHOSTDOCK_AUTH: choice(['on', 'off'], 'on', '`off` lets everyone do everything. Refused on an address that others can reach.'),
+  GHOSTDOCK_AUTH_OFF_ANYWHERE: choice(['yes', 'no'], 'no', '`yes` allows `GHOSTDOCK_AUTH=off` on any address.'),
+  GHOSTDOCK_ANONYMOUS_PULL: choice(['on', 'off'], 'off', '`on` lets callers without a login pull from public repositories.'),
+  GHOSTDOCK_SECRET_KEY: secret(
+    { pattern: '^[A-Za-z0-9+/]{43}=$' },
+    'Key that wraps all stored secrets: 32 random bytes in base64 (`openssl rand -base64 32`). Without it one is made at the first start and kept in the data folder.',
+  ),
+  GHOSTDOCK_SECRET_KEY_FILE: text({ minLength: 1 }, 'File that holds the key instead.'),
+  GHOSTDOCK_LOG_LEVEL: choice(
+    ['trace', 'debug', 'info', 'warn', 'error', 'fatal'],
+    'info',
+    '`info` logs changes and failures, `debug` every request.',
+  ),
+  GHOSTDOCK_DELETES: choice(['on', 'off'], 'on', '`off` refuses to delete tags, manifests and blobs (405).'),
+  GHOSTDOCK_LARGEST_MANIFEST: integer(64 * 1024, 64 * 1024 * 1024, 4 * 1024 * 1024, 'Most bytes of a manifest (413 above).'),
+  GHOSTDOCK_LARGEST_BLOB: integer(0, Number.MAX_SAFE_INTEGER, 0, 'Most bytes of a blob (413 above). `0` sets no limit.'),
+  GHOSTDOCK_UPLOAD_EXPIRY_HOURS: integer(1, 24 * 365, 24, 'Hours after which an upload that nobody goes on with is removed.'),
+  GHOSTDOCK_STREAM_PREFIX: text(
+    { pattern: '^[a-z0-9][a-z0-9_-]{0,63}$' },
+    "Prefix of the names of the log's streams.",
+    'ghostdock',
+  ),
+  GHOSTDOCK_STOP_SECONDS: integer(0, 3600, 30, 'Seconds that a stopping registry waits for requests under way.'),
+} as const satisfies Record<string, Setting>;
+
+type Name = keyof typeof SETTINGS;
+
+export type Config = Readonly<{
+  host: string;
+  port: number;
+  dataDir: string;
+  publicUrl?: string;
+  adminPassword?: string;
+  auth: boolean;
+  anonymousPull: boolean;
+  secretKey?: string;
+  secretKeyFile?: string;
+  logLevel: string;
+  deletes: boolean;
+  /** Bytes. */
+  largestManifest: number;
+  /** Bytes; 0 for no limit. */
+  largestBlob: number;
+  uploadExpiryMs: number;
+  streamPrefix: string;
+  stopMs: number;
+}>;
+
+/** The environment does not say what the registry needs. `problems` are sentences for a person. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
+}
+
+const ajv = new Ajv({ allErrors: false });
+
+const problemOf = (name: Name, raw: string, error: ErrorObject | undefined): string => {
+  const { kind, schema } = SETTINGS[name];
+  const shown = kind === 'secret' ? '' : ` It is ${JSON.stringify(raw.slice(0, 100))}.`;
+  if (kind === 'integer') {
+    const { minimum, maximum } = schema as { minimum: number; maximum: number };
+    return `${name} must be a whole number from ${minimum} to ${maximum}.${shown}`;
+  }
+  if (kind === 'choice') return `${name} must be one of ${(schema as { enum: readonly string[] }).enum.join(', ')}.${shown}`;
+  if (name === 'GHOSTDOCK_PUBLIC_URL')
+    return `${name} must be a URL without a path, such as https://registry.example.com.${shown}`;
+  if (name === 'GHOSTDOCK_SECRET_KEY') return `${name} must be 32 bytes in base64: 44 characters (openssl rand -base64 32).`;
+  return `${name} ${error?.message ?? 'is not valid'}.${shown}`;
+};
+
+const readSetting = (name: Name, env: NodeJS.ProcessEnv, problems: string[]): string | number | undefined => {
+  const setting: Setting = SETTINGS[name];
+  const raw = env[name] === undefined || env[name] === '' ? setting.fallback : env[name];
+  if (raw === undefined) return undefined;
+  const value = setting.kind === 'integer' ? Number(raw.trim() === '' ? Number.NaN : raw) : raw;
+  if (ajv.validate(setting.schema, value)) return value;
+  problems.push(problemOf(name, raw, ajv.errors?.[0]));
+  return undefined;
+};
+
+/** Settings of the test suites, which share the prefix. */
+const isForTests = (name: string): boolean => name.startsWith('GHOSTDOCK_TEST_');
+
+const unknownSettings = (env: NodeJS.ProcessEnv): readonly string[] =>
+  Object.keys(env)
+    .filter((name) => name.startsWith('GHOSTDOCK_') && !(name in SETTINGS) && !isForTests(name))
+    .map((name) => `${name} is not a setting of this release. See docs/configuration.md.`);
+
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+
+const contradictions = (config: Config, env: NodeJS.ProcessEnv): readonly string[] => {
+  const problems: string[] = [];
+  if (!config.auth && !isLoopback(config.host) && env.GHOSTDOCK_AUTH_OFF_ANYWHERE !== 'yes') {
+    problems.push(
+      `GHOSTDOCK_AUTH=off with GHOSTDOCK_HOST=${config.host} would let everyone on the network do everything. Listen on 127.0.0.1, or set GHOSTDOCK_AUTH_OFF_ANYWHERE=yes.`,
+    );
+  }
+  if (config.secretKey !== undefined && config.secretKeyFile !== undefined) {
+    problems.push('Set GHOSTDOCK_SECRET_KEY or GHOSTDOCK_SECRET_KEY_FILE, not both.');
+  }
+  return problems;
+};
+
+/**
+ * Reads and checks the whole configuration.
+ * @throws ConfigError with every problem at once
+ */
+export const readConfig = (env: NodeJS.ProcessEnv): Config => {
+  const problems: string[] = [...unknownSettings(env)];
+  const values = Object.fromEntries((Object.keys(SETTINGS) as Name[]).map((name) => [name, readSetting(name, env, problems)]));
+  if (problems.length > 0) throw new ConfigError(problems);
+  const optional = <K extends string>(key: K, name: Name): { [P in K]?: string } =>
+    (values[name] === undefined ? {} : { [key]: values[name] }) as { [P in K]?: string };
+  const config: Config = Object.freeze({
+    host: values.GHOSTDOCK_HOST as string,
+    port: values.GHOSTDOCK_PORT as number,
+    dataDir: resolve(values.GHOSTDOCK_DATA_DIR as string),
+    ...optional('publicUrl', 'GHOSTDOCK_PUBLIC_URL'),
+    ...optional('adminPassword', 'GHOSTDOCK_ADMIN_PASSWORD'),
+    auth: values.GHOSTDOCK_AUTH === 'on',
+    anonymousPull: values.GHOSTDOCK_ANONYMOUS_PULL === 'on',
+    ...optional('secretKey', 'GHOSTDOCK_SECRET_KEY'),
+    ...optional('secretKeyFile', 'GHOSTDOCK_SECRET_KEY_FILE'),
+    logLevel: values.GHOSTDOCK_LOG_LEVEL as string,
+    deletes: values.GHOSTDOCK_DELETES === 'on',
+    largestManifest: values.GHOSTDOCK_LARGEST_MANIFEST as number,
+    largestBlob: values.GHOSTDOCK_LARGEST_BLOB as number,
+    uploadExpiryMs: (values.GHOSTDOCK_UPLOAD_EXPIRY_HOURS as number) * 3_600_000,
+    streamPrefix: values.GHOSTDOCK_STREAM_PREFIX as string,
+    stopMs: (values.GHOSTDOCK_STOP_SECONDS as number) * 1000,
+  });
+  const contradictory = contradictions(config, env);
+  if (contradictory.length > 0) throw new ConfigError(contradictory);
+  return config;
+};

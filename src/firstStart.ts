@@ -1,0 +1,52 @@
+import { randomUUID } from 'node:crypto';
+import type { CommandContext, Execute } from './commands/execute.ts';
+import { keysDecider } from './commands/keys.ts';
+import { usersDecider } from './commands/users.ts';
+import type { Streams } from './events/streams.ts';
+import type { Passwords } from './identity/passwords.ts';
+import { randomPassword } from './identity/passwords.ts';
+import { USER_IDS, userIds } from './projections/users.ts';
+import type { Views } from './projections/views/views.ts';
+
+export const ADMIN = 'admin';
+
+/** What the registry does of its own accord. */
+export const systemContext = (): CommandContext => {
+  const commandId = randomUUID();
+  return { commandId, actor: { kind: 'system', id: 'registry' }, requestId: commandId, correlationId: commandId };
+};
+
+export type FirstStart = Readonly<{
+  execute: Execute;
+  streams: Streams;
+  /** The serving views, up to date. */
+  views: Views;
+  passwords: Passwords;
+  /** A configured password; a random one is made without it. */
+  adminPassword: string | undefined;
+  /** Told the random password before it is needed, so that a crash cannot keep it from everyone. */
+  announce: (password: string) => void;
+}>;
+
+/** Creates the user `admin` where there is no user yet. @returns whether it did */
+export const ensureAdmin = async ({
+  execute,
+  streams,
+  views,
+  passwords,
+  adminPassword,
+  announce,
+}: FirstStart): Promise<boolean> => {
+  if ((await views.get(userIds, USER_IDS)) !== undefined) return false;
+  const password = adminPassword ?? randomPassword();
+  if (adminPassword === undefined) announce(password);
+  const passwordHash = await passwords.hash(password);
+  const command = { type: 'RegisterUser', username: ADMIN, email: null, role: 'admin', passwordHash } as const;
+  await execute(streams.users, usersDecider, command, systemContext());
+  return true;
+};
+
+/** Records which key signs. Done at every start, because a crash may have come between the key and its record; an old key records nothing. */
+export const recordSigningKey = async (execute: Execute, streams: Streams, keyId: string): Promise<void> => {
+  await execute(streams.keys, keysDecider, { type: 'RecordSigningKey', keyId, algorithm: 'HS256' }, systemContext());
+};

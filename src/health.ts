@@ -1,0 +1,59 @@
+import { access, constants, statfs } from 'node:fs/promises';
+import type { EventLog } from './events/log/log.ts';
+import type { Health } from './http/deps.ts';
+import type { ProjectorStatus } from './projections/runner.ts';
+
+/** Less room than this, in bytes, and pushes are about to fail. */
+const LEAST_ROOM = 64 * 1024 * 1024;
+/** Views that lag for longer, in ms, make the registry degraded. */
+const LONGEST_LAG_MS = 10_000;
+
+export type Watched = Readonly<{
+  version: string;
+  log: Pick<EventLog, 'head'>;
+  projectors: Readonly<Record<string, { status: () => ProjectorStatus }>>;
+  dataDir: string;
+}>;
+
+const problemsOfViews = (name: string, { state, lagMs, error, faults }: ProjectorStatus): readonly string[] => {
+  const problems = Object.entries(faults).map(
+    ([view, { type, position }]) => `The view ${view} stopped at ${type} (position ${position}). Rebuild the views.`,
+  );
+  if (state === 'stopped') problems.push(`The ${name} views are not fed any more${error === undefined ? '' : `: ${error}`}.`);
+  if (state === 'retrying') problems.push(`The ${name} views cannot be written${error === undefined ? '' : `: ${error}`}.`);
+  if (lagMs > LONGEST_LAG_MS) problems.push(`The ${name} views are ${Math.round(lagMs / 1000)} s behind.`);
+  return problems;
+};
+
+const problemsOfStorage = async (dataDir: string): Promise<readonly string[]> => {
+  try {
+    await access(dataDir, constants.W_OK);
+    const { bavail, bsize } = await statfs(dataDir);
+    return bavail * bsize < LEAST_ROOM ? ['The data folder has no room left: pushes fail.'] : [];
+  } catch (error) {
+    return [`The data folder cannot be used (${(error as NodeJS.ErrnoException).code ?? 'unknown'}).`];
+  }
+};
+
+/** Looks at the parts each time it is asked. Degraded: something that people should see to. Unhealthy: of no use to clients. */
+export const healthOf = ({ version, log, projectors, dataDir }: Watched): (() => Promise<Health>) => {
+  const startedAt = performance.now();
+  return async () => {
+    const logAnswers = await log.head().then(
+      () => true,
+      () => false,
+    );
+    const ofViews = Object.entries(projectors).flatMap(([name, projector]) => problemsOfViews(name, projector.status()));
+    const ofStorage = await problemsOfStorage(dataDir);
+    const problems = [...(logAnswers ? [] : ['The event log does not answer.']), ...ofViews, ...ofStorage];
+    const degraded = problems.length > 0 ? 'degraded' : 'healthy';
+    return {
+      status: logAnswers ? degraded : 'unhealthy',
+      version,
+      uptime: Math.round((performance.now() - startedAt) / 1000),
+      database: logAnswers ? (ofViews.length > 0 ? 'degraded' : 'healthy') : 'unhealthy',
+      storage: ofStorage.length > 0 ? 'unhealthy' : 'healthy',
+      problems,
+    };
+  };
+};

@@ -1,0 +1,39 @@
+import type { Worded, Wording } from './refusal.ts';
+
+/** The codes of the management API. `/v2` repeats them beside its own, so that one client can read both surfaces. */
+export const MANAGEMENT_WORDING: Wording = {
+  BLOB_REFERENCED: { status: 409, code: 'CONFLICT' },
+  BLOB_UNKNOWN: { status: 404, code: 'NOT_FOUND' },
+  CONFLICT: { status: 409, code: 'CONFLICT' },
+  DENIED: { status: 403, code: 'FORBIDDEN' },
+  DIGEST_INVALID: { status: 400, code: 'INVALID_REQUEST' },
+  INTERNAL: { status: 500, code: 'INTERNAL_ERROR' },
+  MANIFEST_BLOB_UNKNOWN: { status: 400, code: 'INVALID_REQUEST' },
+  MANIFEST_INVALID: { status: 400, code: 'INVALID_REQUEST' },
+  MANIFEST_TOO_LARGE: { status: 413, code: 'INVALID_REQUEST' },
+  MANIFEST_UNKNOWN: { status: 404, code: 'NOT_FOUND' },
+  METHOD_NOT_ALLOWED: { status: 405, code: 'INVALID_REQUEST' },
+  NAME_INVALID: { status: 400, code: 'INVALID_REQUEST' },
+  NOT_FOUND: { status: 404, code: 'NOT_FOUND' },
+  RANGE_INVALID: { status: 416, code: 'INVALID_REQUEST' },
+  REPOSITORY_UNKNOWN: { status: 404, code: 'REPOSITORY_NOT_FOUND' },
+  REQUEST_INVALID: { status: 400, code: 'INVALID_REQUEST' },
+  REQUEST_TOO_LARGE: { status: 413, code: 'INVALID_REQUEST' },
+  SIZE_INVALID: { status: 400, code: 'INVALID_REQUEST' },
+  STORAGE_FULL: { status: 507, code: 'STORAGE_FULL' },
+  TAG_INVALID: { status: 400, code: 'INVALID_REQUEST' },
+  TAG_UNKNOWN: { status: 404, code: 'NOT_FOUND' },
+  TOO_MANY_REQUESTS: { status: 429, code: 'RATE_LIMITED' },
+  UNAUTHENTICATED: { status: 401, code: 'UNAUTHORIZED' },
+  UNAVAILABLE: { status: 503, code: 'UNAVAILABLE' },
+  UNSUPPORTED: { status: 405, code: 'INVALID_REQUEST' },
+  UPLOAD_INVALID: { status: 400, code: 'INVALID_REQUEST' },
+  UPLOAD_UNKNOWN: { status: 404, code: 'NOT_FOUND' },
+};
+
+/** `{ code, message, details }`, the value of `error` in the management API's bodies. */
+export const managementError = ({ error, message, detail }: Worded): Readonly<Record<string, unknown>> => ({
+  code: MANAGEMENT_WORDING[error.code].code,
+  message,
+  details: detail,
+});

@@ -1,0 +1,163 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { LRUCache } from 'lru-cache';
+import { RegistryError } from '../../errors.ts';
+import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts';
+import { type ManifestContent, readManifest } from '../../oci/manifest.ts';
+import { isTag, parseName, parseReference, parseTag, type Reference } from '../../oci/names.ts';
+import { type Manifest, manifestKey, manifests } from '../../projections/manifests.ts';
+import type { Repository } from '../../projections/repositories.ts';
+import { tagKey, tags } from '../../projections/tags.ts';
+import type { HttpDeps } from '../deps.ts';
+import { resource } from '../resource.ts';
+import { change, goneForReaders, seenOrWarned } from './change.ts';
+import { ownerIdOf, permitted, permittedIn } from './guard.ts';
+import { matchesEtag } from './ranges.ts';
+
+type ByReference = { Params: { name: string; reference: string }; Querystring: { tag?: string | readonly string[] } };
+type Request = FastifyRequest<ByReference>;
+
+/** Bytes of manifests kept in memory: they never change under their digest. */
+const CACHED_BYTES = 64 * 1024 * 1024;
+const LARGEST_CACHED = 256 * 1024;
+
+/** Tags that one push may set besides the manifest (OCI distribution spec, development version: at least 10). */
+const MOST_TAGS = 100;
+
+const unknown = (reference: string): RegistryError =>
+  new RegistryError('MANIFEST_UNKNOWN', 'The repository does not have this manifest.', { reference });
+
+/** For reading: what no tag can be called is not there. */
+const existingReference = (text: string): Reference => {
+  if (!text.includes(':') && !isTag(text)) throw unknown(text.slice(0, 200));
+  return parseReference(text);
+};
+
+const find = async ({ views }: HttpDeps, { repositoryId }: Repository, reference: Reference): Promise<Manifest> => {
+  const digest = reference.digest ?? (await views.get(tags, tagKey(repositoryId, reference.tag)))?.digest;
+  const manifest = digest === undefined ? undefined : await views.get(manifests, manifestKey(repositoryId, digest));
+  if (manifest === undefined) throw unknown(reference.tag ?? reference.digest);
+  return manifest;
+};
+
+/** The body, at most `largest` bytes of it in memory. @throws RegistryError `MANIFEST_TOO_LARGE` */
+const bodyOf = async (request: FastifyRequest, largest: number): Promise<Buffer> => {
+  const tooLarge = () => new RegistryError('MANIFEST_TOO_LARGE', `A manifest has at most ${largest} bytes.`, { largest });
+  if (Number(request.headers['content-length'] ?? 0) > largest) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request.raw as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > largest) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size);
+};
+
+const tagsOf = (reference: Reference, tag: string | readonly string[] | undefined): readonly string[] => {
+  const asked = tag === undefined ? [] : typeof tag === 'string' ? [tag] : tag;
+  if (asked.length > MOST_TAGS)
+    throw new RegistryError('REQUEST_INVALID', `One push sets at most ${MOST_TAGS} tags.`, { tags: asked.length });
+  return [...new Set([...(reference.tag === undefined ? [] : [reference.tag]), ...asked.map(parseTag)])];
+};
+
+const digestFor = (reference: Reference, bytes: Buffer): Digest => {
+  if (reference.digest === undefined) return digestOf(bytes);
+  const actual = digestOf(bytes, algorithmOf(reference.digest));
+  if (actual === reference.digest) return actual;
+  throw new RegistryError('DIGEST_INVALID', 'The manifest does not hash to the digest in the URL.', {
+    digest: reference.digest,
+    actual,
+  });
+};
+
+const pushedHeaders = (
+  name: string,
+  digest: Digest,
+  { subject }: ManifestContent,
+  asked: readonly string[],
+): Record<string, string> => ({
+  location: `/v2/${name}/manifests/${digest}`,
+  'docker-content-digest': digest,
+  ...(subject !== undefined && { 'oci-subject': subject }),
+  ...(asked.length > 0 && { 'oci-tag': asked.join(', ') }),
+});
+
+/** `/v2/<name>/manifests/<reference>` */
+export const manifestRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
+  const cache = new LRUCache<Digest, Buffer>({
+    maxSize: CACHED_BYTES,
+    maxEntrySize: LARGEST_CACHED,
+    sizeCalculation: ({ length }) => length + 256,
+  });
+
+  const bytesOf = async ({ digest, size }: Manifest): Promise<Buffer> => {
+    const cached = cache.get(digest);
+    if (cached !== undefined) return cached;
+    const bytes = await deps.blobs.read(digest, size);
+    if (bytes === undefined) throw new Error(`The bytes of manifest ${digest} are missing from the blob store.`);
+    cache.set(digest, bytes);
+    return bytes;
+  };
+
+  const get = async (request: Request, reply: FastifyReply) => {
+    const name = parseName(request.params.name);
+    const repository = await permittedIn(deps, request, 'pull', name);
+    const manifest = await find(deps, repository, existingReference(request.params.reference));
+    const { digest, mediaType, size } = manifest;
+    const etag = `"${digest}"`;
+    reply.headers({ 'content-type': mediaType, 'docker-content-digest': digest, etag });
+    if (matchesEtag(request.headers['if-none-match'], etag)) return reply.code(304).send();
+    reply.header('content-length', size);
+    return reply.send(request.method === 'HEAD' ? '' : await bytesOf(manifest));
+  };
+
+  const put = async (request: Request, reply: FastifyReply) => {
+    const { caller, params, query } = request;
+    const name = parseName(params.name);
+    const reference = parseReference(params.reference);
+    const tagged = tagsOf(reference, query.tag);
+    await permitted(deps, request, 'push', name);
+    const bytes = await bodyOf(request, deps.settings.largestManifest);
+    const digest = digestFor(reference, bytes);
+    const content = readManifest(bytes, request.headers['content-type']);
+    const placed = await deps.blobs.put(digest, bytes);
+    const { mediaType, artifactType, references } = content;
+    const outcome = await change(deps, request, {
+      type: 'PushManifest',
+      repository: name,
+      digest,
+      size: bytes.length,
+      mediaType,
+      ...(artifactType !== undefined && { artifactType }),
+      references,
+      tags: tagged,
+      newRepositoryId: deps.newId(),
+      ownerId: ownerIdOf(caller),
+    });
+    await placed.settle();
+    await seenOrWarned(deps, outcome, reply);
+    return reply
+      .code(201)
+      .headers(pushedHeaders(name, digest, content, reference.tag === undefined ? tagged : []))
+      .send();
+  };
+
+  const removeManifest = async (request: Request, name: string, digest: Digest): Promise<void> => {
+    for (;;) {
+      const outcome = await change(deps, request, { type: 'DeleteManifest', repository: name, digest });
+      if (outcome.facts.some(({ type }) => type === 'ManifestDeleted')) return goneForReaders(deps, outcome);
+    }
+  };
+
+  const remove = async (request: Request, reply: FastifyReply) => {
+    const name = parseName(request.params.name);
+    await permittedIn(deps, request, 'delete', name);
+    if (!deps.settings.deletes) throw new RegistryError('UNSUPPORTED', 'This registry does not delete.');
+    const { tag, digest } = existingReference(request.params.reference);
+    if (tag === undefined) await removeManifest(request, name, digest);
+    else await goneForReaders(deps, await change(deps, request, { type: 'DeleteTag', repository: name, tag }));
+    return reply.code(202).send();
+  };
+
+  resource(app, '/:name/manifests/:reference', { GET: get, PUT: put, DELETE: remove });
+};

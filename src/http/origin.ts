@@ -1,0 +1,10 @@
+import type { FastifyRequest } from 'fastify';
+
+const HOST = /^[A-Za-z0-9.-]+(:\d{1,5})?$|^\[[0-9A-Fa-f:.]+\](:\d{1,5})?$/;
+
+/** Where the client reaches the registry: the configured URL, else what its own `Host` header says (checked: it is quoted in a header). */
+export const originOf = (request: FastifyRequest, publicUrl: string | undefined): string => {
+  if (publicUrl !== undefined) return publicUrl;
+  const host = request.headers.host ?? '';
+  return `${request.protocol}://${HOST.test(host) ? host : 'localhost'}`;
+};

@@ -1,0 +1,87 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type ErrorCode, type ErrorDetail, RegistryError } from '../errors.ts';
+
+/** How a surface says each refusal: its HTTP status and its own code. */
+export type Wording = Readonly<Record<ErrorCode, Readonly<{ status: number; code: string }>>>;
+
+/** A refusal as a surface words it, before it is put into the surface's body. */
+export type Worded = Readonly<{
+  error: RegistryError;
+  status: number;
+  code: string;
+  message: string;
+  detail: ErrorDetail;
+  requestId: string;
+}>;
+
+export type Refusing = Readonly<{
+  wording: Wording;
+  body: (refusal: Worded) => unknown;
+  /** Headers that belong to a refusal, such as the challenge. */
+  headers?: (refusal: Worded, request: FastifyRequest) => Readonly<Record<string, string>>;
+}>;
+
+/** Codes of Node and fastify for a client that went away in the middle of its request. */
+const GONE = new Set(['ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'EPIPE', 'ECONNABORTED']);
+
+const asRegistryError = (error: unknown): RegistryError => {
+  if (error instanceof RegistryError) return error;
+  const { statusCode, code, message } = error as FastifyError;
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return new RegistryError('REQUEST_TOO_LARGE', 'The request is too large.', {}, { cause: error });
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new RegistryError('STORAGE_FULL', 'The registry has no room left.', {}, { cause: error });
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new RegistryError('REQUEST_INVALID', message, {}, { cause: error });
+  }
+  return new RegistryError(
+    'INTERNAL',
+    'The registry failed to do this. Its log says why, under this request id.',
+    {},
+    { cause: error },
+  );
+};
+
+const log = (request: FastifyRequest, worded: Worded): void => {
+  const { error, status, code } = worded;
+  const gone = GONE.has((error.cause as NodeJS.ErrnoException | undefined)?.code ?? '');
+  if (gone) request.log.info({ url: request.url }, 'The client went away.');
+  else if (error.code === 'INTERNAL') request.log.error({ err: error.cause ?? error, url: request.url }, 'A request failed.');
+  else if (status >= 500) request.log.warn({ err: error, url: request.url }, 'A request could not be served.');
+  else request.log.debug({ status, code, detail: error.detail, url: request.url }, 'A request was refused.');
+};
+
+/** Seconds after which a client may try again, for refusals that pass. */
+const retryAfter = ({ error, status, detail }: Worded): Readonly<Record<string, string>> => {
+  if (error.code === 'TOO_MANY_REQUESTS') return { 'retry-after': String(detail.retryAfter ?? 1) };
+  return status === 503 ? { 'retry-after': '1' } : {};
+};
+
+/** Words a failure and answers with it. Never shows a stack or a cause. */
+const refuse = async (
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { wording, body, headers }: Refusing,
+): Promise<FastifyReply> => {
+  const refusal = asRegistryError(error);
+  const { status, code } = wording[refusal.code];
+  const detail = refusal.code === 'INTERNAL' ? { requestId: request.id } : refusal.detail;
+  const worded: Worded = { error: refusal, status, code, message: refusal.message, detail, requestId: request.id };
+  log(request, worded);
+  reply.code(status).headers({ ...retryAfter(worded), ...headers?.(worded, request) });
+  return reply.type('application/json; charset=utf-8').send(body(worded));
+};
+
+/** Gives a surface its wording: for what its handlers throw, and for paths that it does not have. */
+export const refuseIn = (app: FastifyInstance, refusing: Refusing): void => {
+  app.setErrorHandler((error, request, reply) => refuse(error, request, reply, refusing));
+  app.setNotFoundHandler((request, reply) =>
+    refuse(
+      new RegistryError('NOT_FOUND', 'There is nothing here.', { path: request.url.slice(0, 300) }),
+      request,
+      reply,
+      refusing,
+    ),
+  );
+};

@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import pino, { type Logger } from 'pino';
+import pretty from 'pino-pretty';
+import { type App, openApp } from './app.ts';
+import { type Config, ConfigError, readConfig } from './config.ts';
+import { ADMIN } from './firstStart.ts';
+import { UnusableSecrets } from './secrets/secrets.ts';
+import { FolderInUse, lockFolder } from './sqliteLock.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+
+/** Exit codes (sysexits.h): the configuration is at fault, or something that it needs is not to be had. */
+const EX_CONFIG = 78;
+const EX_UNAVAILABLE = 69;
+const EX_SOFTWARE = 70;
+
+/** Lines for a person where one is looking, JSON otherwise. Written in the background, in batches; `flush` writes what is left. */
+const logTo = (level: string): Readonly<{ logger: Logger; flush: () => void }> => {
+  if (process.stdout.isTTY) {
+    const stream = pretty({ sync: true, ignore: 'pid,hostname,reqId', translateTime: 'SYS:HH:MM:ss' });
+    return { logger: pino({ level }, stream), flush: () => stream.end() };
+  }
+  const destination = pino.destination({ sync: false });
+  return { logger: pino({ level }, destination), flush: () => destination.flushSync() };
+};
+
+const print = (text: string): void => {
+  process.stderr.write(`${text}\n`);
+};
+
+/** Says what is wrong and ends. Problems of the surroundings are told in a sentence, anything else with its stack. */
+const fail = (error: unknown): never => {
+  if (error instanceof ConfigError) {
+    print(`The registry cannot start:\n${error.problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    process.exit(EX_CONFIG);
+  }
+  if (error instanceof FolderInUse || error instanceof UnusableSecrets) {
+    print(`The registry cannot start: ${error.message}`);
+    process.exit(error instanceof FolderInUse ? EX_UNAVAILABLE : EX_CONFIG);
+  }
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall === 'listen' && code === 'EADDRINUSE') {
+    print('The registry cannot start: the port is taken. Set GHOSTDOCK_PORT to another one.');
+    process.exit(EX_UNAVAILABLE);
+  }
+  print(`The registry failed: ${error instanceof Error ? error.stack : String(error)}`);
+  process.exit(EX_SOFTWARE);
+};
+
+const reachableAt = ({ publicUrl, host }: Config, { port }: AddressInfo): Readonly<{ url: string; name: string }> => {
+  if (publicUrl !== undefined) return { url: publicUrl, name: new URL(publicUrl).host };
+  const shown = host === '0.0.0.0' || host === '::' || host === '127.0.0.1' || host === '::1' ? 'localhost' : host;
+  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, name: `${shown}:${port}` };
+};
+
+const passwordNote = (password: string): string => `
+  This is the first start. The user "${ADMIN}" has the password
+
+      ${password}
+
+  which is shown this once. (npm run ghostdock -- reset-password ${ADMIN} sets another.)`;
+
+const welcome = (name: string, auth: boolean): string => `
+  GhostDock Registry ${version} is ready. Push an image:
+${auth ? `\n      docker login ${name} -u ${ADMIN}` : ''}
+      docker tag  IMAGE:TAG ${name}/IMAGE:TAG
+      docker push ${name}/IMAGE:TAG
+`;
+
+const OPEN_WARNING =
+  'AUTHENTICATION IS OFF: everyone who reaches this address may read, push and delete everything. Set GHOSTDOCK_AUTH=on.';
+
+/** Ends on the first signal when everything is finished and written out, on the second at once. */
+const stopOnSignals = (app: App, { stopMs }: Config, logger: Logger, end: (code: number) => void): void => {
+  let stopping = false;
+  const stop = async (signal: NodeJS.Signals): Promise<void> => {
+    if (stopping) return end(1);
+    stopping = true;
+    logger.info({ signal }, `Stopping: finishing requests under way, for at most ${stopMs / 1000} s.`);
+    const late = setTimeout(() => {
+      logger.warn('Some requests did not finish in time.');
+      app.http.server.closeAllConnections();
+    }, stopMs);
+    await app.close();
+    clearTimeout(late);
+    logger.info('Stopped.');
+    end(0);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, (name) => void stop(name).catch(fail));
+};
+
+const start = async (): Promise<void> => {
+  const config = readConfig(process.env);
+  await mkdir(config.dataDir, { recursive: true });
+  const folder = lockFolder(config.dataDir);
+  const { logger, flush } = logTo(config.logLevel);
+  process.on('exit', flush);
+  if (!config.auth) logger.warn(OPEN_WARNING);
+
+  const app = await openApp(config, { version, logger, announce: (password) => print(passwordNote(password)) });
+  await app.http.listen({ host: config.host, port: config.port });
+  const { url, name } = reachableAt(config, app.http.server.address() as AddressInfo);
+  print(welcome(name, config.auth));
+  logger.info({ url, version, dataDir: config.dataDir, firstStart: app.firstStart }, `GhostDock Registry is ready at ${url}`);
+  stopOnSignals(app, config, logger, (code) => {
+    folder.release();
+    process.exit(code);
+  });
+};
+
+start().catch(fail);
