@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import pino, { type Logger } from 'pino';
@@ -8,8 +7,7 @@ import { type Config, ConfigError, readConfig } from './config.ts';
 import { ADMIN } from './firstStart.ts';
 import { UnusableSecrets } from './secrets/secrets.ts';
 import { FolderInUse, lockFolder } from './sqliteLock.ts';
-
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+import { version } from './version.ts';
 
 /** Exit codes (sysexits.h): the configuration is at fault, or something that it needs is not to be had. */
 const EX_CONFIG = 78;

@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
-import type { Caller } from '../../identity/caller.ts';
 import { challengeOf } from '../../identity/scopes.ts';
 import type { HttpDeps } from '../deps.ts';
 import { originOf } from '../origin.ts';
@@ -17,7 +16,7 @@ const API_VERSION = { 'docker-distribution-api-version': 'registry/2.0' };
 
 /** Works out who calls, once, before the body is read. A cached bearer token is answered without a promise. */
 const identify = (app: FastifyInstance, { authenticate }: HttpDeps): void => {
-  app.decorateRequest('caller', null as unknown as Caller);
+  app.decorateRequest('caller', undefined as never);
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(API_VERSION);
     try {
