@@ -1,0 +1,62 @@
+import Mocha from 'mocha';
+
+const REASON = Symbol.for('ghostdock.skipReason');
+type Reasoned = { [REASON]?: string };
+
+/**
+ * Skips the suite whose `describe` callback calls it, unless `met`: the reporter shows the reason. Call it first, so that the
+ * suite's hooks are not run either. The first unmet condition is the reason shown.
+ */
+export const requires = (suite: Mocha.Suite, met: boolean, reason: string): void => {
+  if (met || suite.isPending()) return;
+  suite.pending = true;
+  (suite as Reasoned)[REASON] = reason;
+};
+
+/** Skips the suite whose `describe` callback calls it. */
+export const skipSuite = (suite: Mocha.Suite, reason: string): void => requires(suite, false, reason);
+
+/** Skips the running test, or from a `before` hook the whole suite, for what only shows while it runs. */
+export const skipTest = (context: Mocha.Context, reason: string): never => {
+  const runnable = context.test;
+  const skipped = runnable !== undefined && 'type' in runnable && runnable.type === 'hook' ? runnable.parent : runnable;
+  if (skipped !== undefined) (skipped as Reasoned)[REASON] = reason;
+  context.skip();
+  throw new Error('unreachable: skip() throws');
+};
+
+type Ancestor = Readonly<{ title: string; parent?: Mocha.Suite | undefined }>;
+
+/** The nearest suite or test upwards that has a reason: what was skipped as one, and why. */
+const reasonOf = (test: Mocha.Test): Readonly<{ what: string; reason: string }> => {
+  for (let at: (Ancestor & Reasoned) | undefined = test; at !== undefined; at = at.parent) {
+    const reason = at[REASON];
+    if (reason !== undefined) return { what: 'fullTitle' in at ? (at as Mocha.Suite).fullTitle() : at.title, reason };
+  }
+  return { what: test.fullTitle(), reason: 'no reason was given' };
+};
+
+/** What was skipped, why, and how many tests that were. */
+const skippedIn = (tests: readonly Mocha.Test[]): readonly string[] =>
+  [...Map.groupBy(tests.map(reasonOf), ({ what, reason }) => `${what}: ${reason}`)].map(
+    ([line, { length }]) => `${line} (${length} ${length === 1 ? 'test' : 'tests'})`,
+  );
+
+/**
+ * Mocha's `spec`, then everything that was skipped with its reason, and as the very last line the numbers, in the plain form that
+ * machines read: `12 passed, 0 failed, 3 skipped`.
+ */
+export default class Reporter extends Mocha.reporters.Spec {
+  constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
+    super(runner, options);
+    const skipped: Mocha.Test[] = [];
+    runner.on('pending', (test) => skipped.push(test));
+    // Registered after the parent's own, and so printed after its summary.
+    runner.once('end', () => {
+      const { passes = 0, failures = 0 } = runner.stats ?? {};
+      const lines = skippedIn(skipped).map((line) => `    - ${line}\n`);
+      if (lines.length > 0) process.stdout.write(`  Skipped, and why:\n${lines.join('')}\n`);
+      process.stdout.write(`${passes} passed, ${failures} failed, ${skipped.length} skipped\n`);
+    });
+  }
+}
