@@ -10,6 +10,8 @@ export type PlacedBlob = Readonly<{
    * Called after the append that relies on the bytes. Calling it again does nothing.
    */
   settle: () => Promise<void>;
+  /** Gives up: nothing relies on the bytes after all. An upload session is open again as it was before the finish. After `settle` it does nothing. */
+  release: () => Promise<void>;
 }>;
 
 /** An open blob. Whoever opens it closes it. */

@@ -95,7 +95,7 @@ const refuseMissing = (command: PushManifest, repositoryId: string, documents: D
 };
 
 const moveTags = (command: PushManifest, repositoryId: string, documents: Documents): readonly RepositoryFact[] =>
-  command.tags.flatMap((tag): readonly RepositoryFact[] => {
+  [...new Set(command.tags)].flatMap((tag): readonly RepositoryFact[] => {
     const { repository, digest } = command;
     const current = documents.get(tags, tagKey(repositoryId, tag));
     if (current?.digest === digest) return [];

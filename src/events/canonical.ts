@@ -52,13 +52,13 @@ export const mustBeJson = (value: unknown, root: string): void => {
   if (fault !== undefined) throw new NotJson(`${root}${fault}, which JSON cannot hold.`);
 };
 
-// ECMAScript's own rules for numbers and strings are those of RFC 8785 (3.2.2); the default sort is by UTF-16 code units (3.2.3).
+// ECMAScript's own rules for numbers and strings are those of RFC 8785 (3.2.2); and it compares strings by UTF-16 code units (3.2.3).
 const textOf = (value: unknown): string => {
   if (Array.isArray(value)) return `[${value.map(textOf).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const object = value as Readonly<Record<string, unknown>>;
   const members = Object.keys(object)
-    .sort()
+    .sort((one, other) => (one < other ? -1 : 1))
     .map((key) => `${JSON.stringify(key)}:${textOf(object[key])}`);
   return `{${members.join(',')}}`;
 };

@@ -1,4 +1,4 @@
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { authSurface } from './auth/index.ts';
 import type { HttpDeps } from './deps.ts';
 import { healthRoutes } from './health.ts';
@@ -33,8 +33,9 @@ const logRequests = (app: FastifyInstance): void => {
 export const httpServer = async (deps: HttpDeps, logger: FastifyBaseLogger): Promise<FastifyInstance> => {
   const app = Fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
-    genReqId: deps.newId,
+    logController: new LogController({ disableRequestLogging: true }),
+    // Not `deps.newId` itself: fastify calls it with the request, which would be taken for a length.
+    genReqId: () => deps.newId(),
     bodyLimit: LARGEST_FORM,
     rewriteUrl: ({ url }) => withNameAsSegment(url ?? '/'),
     routerOptions: { maxParamLength: LONGEST_PARAMETER, ignoreTrailingSlash: true, caseSensitive: true },

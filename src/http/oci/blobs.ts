@@ -11,7 +11,7 @@ import { matchesEtag, rangeOf, type Span } from './ranges.ts';
 
 type Request = FastifyRequest<{ Params: { name: string; digest: string } }>;
 
-const LONG = 'public, max-age=31536000, immutable';
+const LONG = 'private, max-age=31536000, immutable';
 
 /** A `Range` counts only while the blob is the one that `If-Range` names (RFC 9110, section 13.1.5). */
 const rangeAsked = ({ headers }: Request, etag: string, size: number): Span | 'unsatisfiable' | undefined => {

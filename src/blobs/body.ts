@@ -1,0 +1,82 @@
+import type { Readable } from 'node:stream';
+
+/** Bytes that may wait here before the source is asked to pause. */
+const MOST_WAITING = 256 * 1024;
+
+/** The bytes of a source, one piece at a time. */
+export type Body = Readonly<{
+  /** The next piece; undefined once the source has ended or broken off, and everything before that was handed out. */
+  next: () => Promise<Uint8Array | undefined>;
+  /** Why the source broke off; undefined while it goes on or when it ended well. */
+  broken: () => unknown;
+  /** Makes `next` throw `error`, at once. */
+  abort: (error: unknown) => void;
+  /** Lets go of the source, which is left paused where it is: an answer may still be sent to its sender. */
+  release: () => void;
+}>;
+
+const brokenOff = (): Error =>
+  Object.assign(new Error('The source was closed before it had ended.'), { code: 'ERR_STREAM_PREMATURE_CLOSE' });
+
+/**
+ * Reads a source by its `data` events. (`for await` would destroy the source, and with it the connection, whenever the
+ * reader stops early.)
+ */
+export const bodyOf = (source: Readable): Body => {
+  const waiting: Uint8Array[] = [];
+  let bytesWaiting = 0;
+  let state: 'open' | 'ended' | 'broken' | 'aborted' = 'open';
+  let reason: unknown;
+  let wake = (): void => undefined;
+
+  const change = (to: typeof state, why?: unknown): void => {
+    if (state === 'open' || (to === 'aborted' && state !== 'aborted')) {
+      state = to;
+      reason = why;
+    }
+    wake();
+  };
+
+  const onData = (chunk: Uint8Array | string): void => {
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+    waiting.push(bytes);
+    bytesWaiting += bytes.length;
+    if (bytesWaiting > MOST_WAITING) source.pause();
+    wake();
+  };
+  const onEnd = (): void => change('ended');
+  const onError = (error: unknown): void => change('broken', error);
+  const onClose = (): void => change('broken', brokenOff());
+
+  if (source.errored) change('broken', source.errored);
+  else if (source.readableEnded) change('ended');
+  else if (source.destroyed) change('broken', brokenOff());
+  else source.on('data', onData).on('end', onEnd).on('close', onClose);
+  // Stays for good: an error that comes after the reader has left must not end the process.
+  source.on('error', onError);
+
+  const take = (): Uint8Array | undefined => {
+    const bytes = waiting.shift();
+    bytesWaiting -= bytes?.length ?? 0;
+    if (waiting.length === 0 && state === 'open' && source.isPaused()) source.resume();
+    return bytes;
+  };
+
+  return {
+    next: async () => {
+      while (waiting.length === 0 && state === 'open') {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      if (state === 'aborted') throw reason;
+      return take();
+    },
+    broken: () => (state === 'broken' ? reason : undefined),
+    abort: (error) => change('aborted', error),
+    release: () => {
+      source.off('data', onData).off('end', onEnd).off('close', onClose);
+      if (!source.destroyed) source.pause();
+    },
+  };
+};

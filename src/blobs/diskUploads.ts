@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto';
+import { isRefusal, RegistryError } from '../errors.ts';
+import { appending } from './appending.ts';
+import type { PlacedBlob, Upload, Uploads } from './blobs.ts';
+import type { Buffers } from './buffers.ts';
+import { expireIdle } from './expiring.ts';
+import { pinning } from './pinning.ts';
+import { placedBlob } from './placedBlob.ts';
+import { unknownUpload } from './sessionFolder.ts';
+import { sessionsIn } from './sessions.ts';
+import { blobInfo, type Store } from './store.ts';
+
+type Limits = Readonly<{ largestBlob: number; buffers: Buffers }>;
+
+/** The upload sessions of a store on disk. `close` breaks off what is being added and waits for it. */
+export const diskUploads = (store: Store, limits: Limits): Uploads & Readonly<{ close: () => Promise<void> }> => {
+  const { layout, counters, threads, syncFolder } = store;
+  const sessions = sessionsIn(layout, counters);
+  const pinned = pinning(threads);
+  const appends = appending({ pinned, ...limits });
+
+  const remove = (id: string): Promise<boolean> => pinned.of(id)('remove', { id });
+
+  const finished = ({ id, size }: Upload, digest: PlacedBlob['digest']): PlacedBlob =>
+    placedBlob(digest, size, {
+      inPlace: () => blobInfo(store, digest)?.size === size,
+      putBack: async () => {
+        await pinned.of(id)('replace', { id, size, digest });
+        await syncFolder(layout.blobFolder(digest));
+      },
+      letGo: () => remove(id),
+    });
+
+  return {
+    begin: async (owner, algorithm) => {
+      const id = randomUUID();
+      const startedAt = Date.now();
+      const file = { owner: { repository: owner.repository, user: owner.user }, algorithm, startedAt };
+      await pinned.of(id)('begin', { id, file });
+      sessions.began(id, file);
+      return { id, ...file, size: 0, chunks: 0, lastActivityAt: startedAt };
+    },
+    status: sessions.owned,
+    append: async (id, owner, source, options = {}) => {
+      const session = await sessions.owned(id, owner);
+      try {
+        await appends.append(session, source, options);
+      } catch (error) {
+        if (!isRefusal(error, 'RANGE_INVALID')) throw error;
+        const { size } = await sessions.owned(id, owner);
+        throw new RegistryError('RANGE_INVALID', error.message, { size }, { cause: error });
+      }
+      return sessions.owned(id, owner);
+    },
+    finish: async (id, owner, digest) => {
+      const session = await sessions.owned(id, owner);
+      await pinned.of(id)('finish', { id, size: session.size, digest });
+      await syncFolder(layout.blobFolder(digest));
+      return finished(session, digest);
+    },
+    cancel: async (id, owner) => {
+      await sessions.owned(id, owner);
+      const removed = await remove(id);
+      appends.abort(unknownUpload(id), id);
+      if (!removed) throw unknownUpload(id);
+    },
+    list: sessions.list,
+    expire: (idleMs) => expireIdle(layout, idleMs, remove),
+    close: async () => {
+      appends.abort(new RegistryError('UNAVAILABLE', 'The registry is stopping.'));
+      await appends.ended();
+    },
+  };
+};

@@ -1,0 +1,78 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { RegistryError } from '../errors.ts';
+import { type AnswerMessage, type AnswerTo, errorOf, type OrderName, type OrderOf, type WorkerSetup } from './orders.ts';
+
+type Waiting = Readonly<{ resolve: (answer: unknown) => void; reject: (error: unknown) => void }>;
+type Order = <K extends OrderName>(name: K, order: OrderOf<K>, transfer?: readonly ArrayBuffer[]) => Promise<AnswerTo<K>>;
+type Thread = Readonly<{ order: Order; stop: () => Promise<void> }>;
+
+export type Threads = Readonly<{
+  count: number;
+  /** The thread of this number (modulo their count). What is ordered from one thread begins in the order in which it was ordered. */
+  thread: (number: number) => Order;
+  /** Waits for what was ordered, then ends the threads. */
+  close: () => Promise<void>;
+}>;
+
+const threadOf = (setup: WorkerSetup): Thread => {
+  const waiting = new Map<number, Waiting>();
+  let calls = 0;
+  let closed = false;
+  let whenIdle = (): void => undefined;
+
+  const settle = ({ call, answer, fault }: AnswerMessage): void => {
+    const caller = waiting.get(call);
+    waiting.delete(call);
+    if (fault === undefined) caller?.resolve(answer);
+    else caller?.reject(errorOf(fault));
+    if (waiting.size === 0) whenIdle();
+  };
+
+  const start = (): Worker => {
+    const started = new Worker(new URL('./disk.worker.ts', import.meta.url), { workerData: setup });
+    started.on('message', settle);
+    // It takes its open files with it. Sessions lose nothing but their running hashes, so that a new thread can go on.
+    started.on('error', (error) => {
+      worker = start();
+      const fault = { code: 'ERR_WORKER_DIED', message: `A thread of the blob store died: ${String(error)}` };
+      for (const call of [...waiting.keys()]) settle({ call, fault });
+    });
+    return started;
+  };
+  let worker = start();
+
+  return {
+    order: (name, order, transfer = []) =>
+      new Promise((resolve, reject) => {
+        if (closed) return reject(new RegistryError('UNAVAILABLE', 'The blob store is closed.'));
+        calls += 1;
+        waiting.set(calls, { resolve: resolve as Waiting['resolve'], reject });
+        worker.postMessage({ call: calls, name, order }, transfer);
+      }),
+    stop: async () => {
+      if (closed) return;
+      closed = true;
+      if (waiting.size > 0) {
+        await new Promise<void>((resolve) => {
+          whenIdle = resolve;
+        });
+      }
+      const ended = once(worker, 'exit');
+      worker.postMessage('end');
+      await ended;
+    },
+  };
+};
+
+/** The worker threads that write and hash. */
+export const threads = (count: number, setup: WorkerSetup): Threads => {
+  const all = Array.from({ length: count }, () => threadOf(setup));
+  return {
+    count,
+    thread: (number) => (all[number % count] as Thread).order,
+    close: async () => {
+      await Promise.all(all.map((thread) => thread.stop()));
+    },
+  };
+};

@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { expect } from 'chai';
+import type { InjectOptions, LightMyRequestResponse } from 'fastify';
+import pino from 'pino';
+import { type App, openApp } from '../../src/app.ts';
+import { usersDecider } from '../../src/commands/users.ts';
+import { readConfig } from '../../src/config.ts';
+import type { Position } from '../../src/events/event.ts';
+import { NO_STREAM } from '../../src/events/log/log.ts';
+import type { RepositoryEvents } from '../../src/events/repository.ts';
+import type { Role } from '../../src/events/users.ts';
+import { systemContext } from '../../src/firstStart.ts';
+import { passwords } from '../../src/identity/passwords.ts';
+import { basic, bearer, type HttpClient, httpClient } from './http.ts';
+import { type Environment, scratchFolder, waitUntil } from './processes.ts';
+import { ADMIN, PASSWORD } from './registryProcess.ts';
+
+/** The least that argon2id takes: these passwords protect nothing. */
+const QUICK_ARGON2 = { memoryCost: 8, timeCost: 1, parallelism: 1 };
+
+/** The whole registry in this process, on a port of its own. */
+export type TestApp = Readonly<{
+  app: App;
+  url: string;
+  /** `127.0.0.1:<port>` */
+  host: string;
+  port: number;
+  /** The administrator, by Basic. */
+  admin: HttpClient;
+  anonymous: HttpClient;
+  /** Makes a user with PASSWORD. @returns who sends it by Basic */
+  register: (username: string, role?: Role) => Promise<HttpClient>;
+  /** The same connections with a token for these scopes, from the token service. */
+  withToken: (username: string, scope: string) => Promise<HttpClient>;
+  /** A repository that everybody may see, which nothing can make over HTTP yet. */
+  createPublic: (repository: string) => Promise<void>;
+  /** Without a port: for what no client would send. */
+  inject: (options: InjectOptions) => Promise<LightMyRequestResponse>;
+  /** The newest event: nothing was recorded between two calls that give the same. */
+  head: () => Promise<Position>;
+  /** Stops it. @throws when it has logged a failure of its own meanwhile: no request may cause one */
+  close: () => Promise<void>;
+}>;
+
+const failuresInto = (lines: string[]): pino.Logger =>
+  pino({ level: 'error' }, { write: (line: string) => void lines.push(line) });
+
+/** @param env `GHOSTDOCK_*` beyond port, folder and password */
+export const openTestApp = async (env: Environment = {}): Promise<TestApp> => {
+  const folder = scratchFolder();
+  const failures: string[] = [];
+  const config = readConfig({
+    GHOSTDOCK_PORT: '0',
+    GHOSTDOCK_DATA_DIR: folder.path,
+    GHOSTDOCK_ADMIN_PASSWORD: PASSWORD,
+    ...env,
+  });
+  const app = await openApp(config, {
+    version: '0.0.0-test',
+    logger: failuresInto(failures),
+    inMemory: true,
+    announce: () => undefined,
+    passwords: QUICK_ARGON2,
+  });
+  await app.http.listen({ host: config.host, port: config.port });
+  const { port } = app.http.server.address() as AddressInfo;
+  const host = `127.0.0.1:${port}`;
+  const url = `http://${host}`;
+  const admin = httpClient(url, { authorization: basic(ADMIN, PASSWORD) });
+
+  const seen = (position: Position): Promise<unknown> =>
+    waitUntil('the views show it', async () => (await app.views.checkpoint()) >= position);
+
+  const register = async (username: string, role: Role = 'user'): Promise<HttpClient> => {
+    const passwordHash = await passwords(QUICK_ARGON2).hash(PASSWORD);
+    const command = { type: 'RegisterUser', username, email: null, role, passwordHash } as const;
+    await seen((await app.execute(app.streams.users, usersDecider, command, systemContext())).position);
+    return admin.as(basic(username, PASSWORD));
+  };
+
+  const createPublic = async (repository: string): Promise<void> => {
+    const data: RepositoryEvents['RepositoryCreated'] = {
+      repositoryId: randomUUID(),
+      repository,
+      ownerId: null,
+      visibility: 'public',
+    };
+    const { actor, requestId, correlationId } = systemContext();
+    const metadata = { actor, requestId, correlationId, at: new Date().toISOString(), version: 1 };
+    const event = { id: randomUUID(), type: 'RepositoryCreated', data, metadata };
+    await seen((await app.log.append(app.streams.repository(repository), NO_STREAM, [event])).position);
+  };
+
+  return {
+    app,
+    url,
+    host,
+    port,
+    admin,
+    anonymous: admin.as(undefined),
+    register,
+    withToken: async (username, scope) => admin.as(await bearer(admin, basic(username, PASSWORD), scope)),
+    createPublic,
+    inject: (options) => app.http.inject(options),
+    head: () => app.log.head(),
+    close: async () => {
+      admin.close();
+      await app.close();
+      folder.remove();
+      expect(failures, 'failures that the registry logged').to.deep.equal([]);
+    },
+  };
+};
+
+/** A registry for the suite whose `describe` callback calls it. @returns it, once the suite runs */
+export const registryFor = (env: Environment = {}): (() => TestApp) => {
+  let open: TestApp | undefined;
+  before(async () => {
+    open = await openTestApp(env);
+  });
+  after(() => open?.close());
+  return () => {
+    if (open === undefined) throw new Error('The registry runs while tests do.');
+    return open;
+  };
+};
