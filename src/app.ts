@@ -24,12 +24,11 @@ import { ensureSigningKey, signingKeys } from './identity/signingKeys.ts';
 import { tokens as tokensWith } from './identity/tokens.ts';
 import { reporting, serving } from './projections/groups.ts';
 import type { Group, Seen } from './projections/projection.ts';
-import { type Projector, startProjector } from './projections/runner.ts';
-import { sqliteViews } from './projections/views/sqlite.ts';
+import { type Generation, sqliteGeneration } from './projections/views/sqliteGeneration.ts';
+import { rebuildInThread } from './projections/views/sqliteRebuild.ts';
 import type { Views } from './projections/views/views.ts';
 import { embeddedKey, type KeyEncryptionKey, keyFromFile, keyFromText, SECRETS_FILE } from './secrets/keyEncryptionKey.ts';
 import { type Sealing, sealing as sealingWith } from './secrets/sealing.ts';
-import type { Secrets } from './secrets/secrets.ts';
 import { sqliteSecrets } from './secrets/sqlite.ts';
 
 /** How long a handler waits until the views show its own write, in ms. */
@@ -55,6 +54,8 @@ export type App = Readonly<{
   blobs: Blobs;
   execute: Execute;
   streams: Streams;
+  /** Builds all views anew from the log, beside those in use, and puts them in their place. */
+  rebuild: () => Promise<void>;
   /** Whether this was the first start, which made the user `admin`. */
   firstStart: boolean;
   /** Finishes what is under way, writes everything out and lets go of the data folder. */
@@ -64,12 +65,6 @@ export type App = Readonly<{
 const keyOf = ({ secretKey, secretKeyFile }: Config, folder: string): KeyEncryptionKey => {
   if (secretKey !== undefined) return keyFromText(secretKey);
   return secretKeyFile === undefined ? embeddedKey(folder) : keyFromFile(secretKeyFile);
-};
-
-const openSecrets = (config: Config, inMemory: boolean): Secrets => {
-  const folder = join(config.dataDir, 'secrets');
-  const key = keyOf(config, folder);
-  return sqliteSecrets(inMemory ? ':memory:' : join(folder, SECRETS_FILE), key);
 };
 
 /** Recorded events as deciders and reducers see them: protected fields revealed, then brought to this release's form. */
@@ -93,27 +88,29 @@ const identityOf = (config: Config, authentication: Authentication): Identity =>
   };
 };
 
-type Fed = Readonly<{ views: Views; projector: Pick<Projector, 'reached' | 'status'>; close: () => Promise<void> }>;
+type Feeding = Readonly<{
+  log: EventLog;
+  logFile: string;
+  secretsFile: string;
+  key: KeyEncryptionKey;
+  /** The folder of the views, or `:memory:`. */
+  folder: string;
+  prepare: (events: readonly Recorded[]) => Promise<readonly Seen[]>;
+  logger: FastifyBaseLogger;
+}>;
 
-/** Views in memory with their projector: they end with the process. */
-const feedInMemory = (group: Group, log: EventLog, prepare: ReturnType<typeof preparing>, logger: FastifyBaseLogger): Fed => {
-  const views = sqliteViews(':memory:', group);
-  const projector = startProjector({
-    log,
-    views,
+/** Opens the views of a group, or builds them from the log on a thread of their own, and feeds them from then on. */
+const feed = (group: Group, { log, logFile, secretsFile, key, folder, prepare, logger }: Feeding): Generation =>
+  sqliteGeneration({
+    folder,
     group,
+    log,
     prepare,
-    onError: (err) => logger.error({ err }, `The ${group.name} views failed.`),
+    build: rebuildInThread(new URL('./rebuild.worker.ts', import.meta.url), { log: logFile, secrets: secretsFile, key }),
+    onError: (err, retryInMs) => logger.error({ err, retryInMs }, `The ${group.name} views could not be fed.`),
+    onProgress: ({ events, position, head }) =>
+      logger.info({ events, position, head }, `Building the ${group.name} views from the log: ${events} events so far.`),
   });
-  return {
-    views,
-    projector,
-    close: async () => {
-      await projector.stop();
-      await views.close();
-    },
-  };
-};
 
 /** Puts the registry together: opens its stores, brings the views up to date and makes what a first start needs. Listens on no port yet. */
 export const openApp = async (config: Config, options: AppOptions): Promise<App> => {
@@ -121,14 +118,18 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
   const folder = (name: string): string => join(config.dataDir, name);
   for (const name of ['log', 'views', 'secrets']) await mkdir(folder(name), { recursive: true, mode: 0o700 });
 
-  const secrets = openSecrets(config, inMemory);
+  const key = keyOf(config, folder('secrets'));
+  const secretsFile = inMemory ? ':memory:' : join(folder('secrets'), SECRETS_FILE);
+  const secrets = sqliteSecrets(secretsFile, key);
   const sealing = sealingWith(secrets, catalogue);
-  const log = await sqliteEventLog(inMemory ? ':memory:' : join(folder('log'), 'facts.db'));
   const prepare = preparing(sealing);
-  const served = feedInMemory(serving, log, prepare, logger);
-  const reported = feedInMemory(reporting, log, prepare, logger);
+  const logFile = inMemory ? ':memory:' : join(folder('log'), 'facts.db');
+  const log = await sqliteEventLog(logFile);
+  const feeding = { log, logFile, secretsFile, key, folder: inMemory ? ':memory:' : folder('views'), prepare, logger };
+  const served = feed(serving, feeding);
+  const reported = feed(reporting, feeding);
   const blobs = await diskBlobs(config.dataDir, { largestBlob: config.largestBlob });
-  await served.projector.reached(await log.head(), Number.POSITIVE_INFINITY);
+  await served.ready;
 
   const { views } = served;
   const streams = streamsUnder(config.streamPrefix);
@@ -155,12 +156,12 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
       views,
       execute,
       streams,
-      reached: (position) => served.projector.reached(position, READ_YOUR_WRITES_MS),
+      reached: (position) => served.reached(position, READ_YOUR_WRITES_MS),
       blobs,
       health: healthOf({
         version,
         log,
-        projectors: { serving: served.projector, reporting: reported.projector },
+        generations: { serving: served, reporting: reported },
         dataDir: config.dataDir,
       }),
       newId: nanoid,
@@ -180,12 +181,17 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
   const close = async (): Promise<void> => {
     clearInterval(expiry);
     await http.close();
-    await served.close();
-    await reported.close();
+    await served.stop();
+    await reported.stop();
     await blobs.close();
     await log.close();
     await secrets.close();
   };
 
-  return { http, log, views, reporting: reported.views, blobs, execute, streams, firstStart, close };
+  const rebuild = async (): Promise<void> => {
+    await served.rebuild();
+    await reported.rebuild();
+  };
+
+  return { http, log, views, reporting: reported.views, rebuild, blobs, execute, streams, firstStart, close };
 };

@@ -18,6 +18,7 @@ const USAGE = `Usage: npm run ghostdock -- COMMAND
 
   reset-password USER   Gives a user a new password: a random one, or with --stdin the one on standard input.
                         Logins and tokens that the user has end.
+  rebuild               Builds all views anew from the log. (A running registry does so on SIGUSR2.)
   help                  Shows this.
 
 The registry must be stopped meanwhile. Settings come from the environment, as for the registry (docs/configuration.md).`;
@@ -49,13 +50,15 @@ const run = async (): Promise<string> => {
   const { positionals, values } = parseArgs({ allowPositionals: true, options: { stdin: { type: 'boolean', default: false } } });
   const [command = 'help', argument] = positionals;
   if (command === 'help') return USAGE;
-  if (command !== 'reset-password') throw new UsageError(`There is no command ${command}.\n\n${USAGE}`);
+  if (command !== 'reset-password' && command !== 'rebuild') throw new UsageError(`There is no command ${command}.\n\n${USAGE}`);
   const config = readConfig(process.env);
-  await mkdir(config.dataDir, { recursive: true });
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   const folder = lockFolder(config.dataDir);
   const app = await openApp(config, { version, logger: pino({ level: 'silent' }), announce: () => undefined });
   try {
-    return await resetPassword(app, argument, values.stdin);
+    if (command === 'reset-password') return await resetPassword(app, argument, values.stdin);
+    await app.rebuild();
+    return 'All views are built anew.';
   } finally {
     await app.close();
     folder.release();

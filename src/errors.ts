@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'TAG_INVALID'
   | 'TAG_UNKNOWN'
   | 'TOO_MANY_REQUESTS'
+  | 'TOO_MANY_TAGS'
   | 'UNAUTHENTICATED'
   | 'UNAVAILABLE'
   | 'UNSUPPORTED'

@@ -1,7 +1,7 @@
 import { access, constants, statfs } from 'node:fs/promises';
 import type { EventLog } from './events/log/log.ts';
 import type { Health } from './http/deps.ts';
-import type { ProjectorStatus } from './projections/runner.ts';
+import type { GenerationStatus } from './projections/views/sqliteGeneration.ts';
 
 /** Less room than this, in bytes, and pushes are about to fail. */
 const LEAST_ROOM = 64 * 1024 * 1024;
@@ -11,15 +11,16 @@ const LONGEST_LAG_MS = 10_000;
 export type Watched = Readonly<{
   version: string;
   log: Pick<EventLog, 'head'>;
-  projectors: Readonly<Record<string, { status: () => ProjectorStatus }>>;
+  generations: Readonly<Record<string, { status: () => GenerationStatus }>>;
   dataDir: string;
 }>;
 
-const problemsOfViews = (name: string, { state, lagMs, error, faults }: ProjectorStatus): readonly string[] => {
+const problemsOfViews = (name: string, { state, lagMs, error, faults }: GenerationStatus): readonly string[] => {
   const problems = Object.entries(faults).map(
     ([view, { type, position }]) => `The view ${view} stopped at ${type} (position ${position}). Rebuild the views.`,
   );
   if (state === 'stopped') problems.push(`The ${name} views are not fed any more${error === undefined ? '' : `: ${error}`}.`);
+  if (state === 'building') problems.push(`The ${name} views are being built from the log.`);
   if (state === 'retrying') problems.push(`The ${name} views cannot be written${error === undefined ? '' : `: ${error}`}.`);
   if (lagMs > LONGEST_LAG_MS) problems.push(`The ${name} views are ${Math.round(lagMs / 1000)} s behind.`);
   return problems;
@@ -36,14 +37,14 @@ const problemsOfStorage = async (dataDir: string): Promise<readonly string[]> =>
 };
 
 /** Looks at the parts each time it is asked. Degraded: something that people should see to. Unhealthy: of no use to clients. */
-export const healthOf = ({ version, log, projectors, dataDir }: Watched): (() => Promise<Health>) => {
+export const healthOf = ({ version, log, generations, dataDir }: Watched): (() => Promise<Health>) => {
   const startedAt = performance.now();
   return async () => {
     const logAnswers = await log.head().then(
       () => true,
       () => false,
     );
-    const ofViews = Object.entries(projectors).flatMap(([name, projector]) => problemsOfViews(name, projector.status()));
+    const ofViews = Object.entries(generations).flatMap(([name, generation]) => problemsOfViews(name, generation.status()));
     const ofStorage = await problemsOfStorage(dataDir);
     const problems = [...(logAnswers ? [] : ['The event log does not answer.']), ...ofViews, ...ofStorage];
     const degraded = problems.length > 0 ? 'degraded' : 'healthy';

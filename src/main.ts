@@ -89,9 +89,20 @@ const stopOnSignals = (app: App, { stopMs }: Config, logger: Logger, end: (code:
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, (name) => void stop(name).catch(fail));
 };
 
+/** `kill -USR2`: builds the views anew while the old ones serve. */
+const rebuildOnSignal = (app: App, logger: Logger): void => {
+  process.on('SIGUSR2', () => {
+    logger.info('Building all views anew, beside those in use.');
+    app.rebuild().then(
+      () => logger.info('All views are built anew and in use.'),
+      (err) => logger.error({ err }, 'The views could not be built anew. The old ones stay in use.'),
+    );
+  });
+};
+
 const start = async (): Promise<void> => {
   const config = readConfig(process.env);
-  await mkdir(config.dataDir, { recursive: true });
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   const folder = lockFolder(config.dataDir);
   const { logger, flush } = logTo(config.logLevel);
   process.on('exit', flush);
@@ -102,6 +113,7 @@ const start = async (): Promise<void> => {
   const { url, name } = reachableAt(config, app.http.server.address() as AddressInfo);
   print(welcome(name, config.auth));
   logger.info({ url, version, dataDir: config.dataDir, firstStart: app.firstStart }, `GhostDock Registry is ready at ${url}`);
+  rebuildOnSignal(app, logger);
   stopOnSignals(app, config, logger, (code) => {
     folder.release();
     process.exit(code);

@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 
-/** Bytes that may wait here before the source is asked to pause. */
+/** Bytes, and pieces, that may wait here before the source is asked to pause. */
 const MOST_WAITING = 256 * 1024;
+const MOST_PIECES = 64;
 
 /** The bytes of a source, one piece at a time. */
 export type Body = Readonly<{
@@ -41,7 +42,7 @@ export const bodyOf = (source: Readable): Body => {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
     waiting.push(bytes);
     bytesWaiting += bytes.length;
-    if (bytesWaiting > MOST_WAITING) source.pause();
+    if (bytesWaiting >= MOST_WAITING || waiting.length >= MOST_PIECES) source.pause();
     wake();
   };
   const onEnd = (): void => change('ended');

@@ -1,3 +1,5 @@
+import { fsync } from 'node:fs';
+import { promisify } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
 import { claims } from './claims.ts';
 import { countersIn } from './counters.ts';
@@ -6,7 +8,7 @@ import { type AnswerMessage, faultOf, type OrderMessage, type Orders, type Piece
 import { parts } from './parts.ts';
 import { placing } from './placing.ts';
 import { runningHashes } from './runningHashes.ts';
-import { beginSession, removeSession } from './sessionFolder.ts';
+import { sessionFolders } from './sessionFolders.ts';
 
 if (parentPort === null) throw new Error('This file is the inside of a worker thread.');
 const port = parentPort;
@@ -16,17 +18,18 @@ const layout = layoutOf(root);
 const counters = countersIn(memory);
 const hashes = runningHashes();
 const claimed = claims(layout);
-const place = placing({ layout, counters });
+const folders = sessionFolders(layout, counters);
+const place = placing({ layout, counters, fsync: promisify(fsync), removeSession: folders.remove });
 
 const orders: Orders = {
-  begin: ({ id, file }) => beginSession(layout, counters, id, file),
+  begin: ({ id, file }) => folders.begin(id, file),
   ...parts({ layout, counters, hashes }),
   finish: ({ id, size, digest }) =>
     claimed(id, (beat) => place.verified({ id, size, digest, beat }, hashes.digest(id, size, digest))),
   replace: ({ id, size, digest }) => place.verified({ id, size, digest, beat: () => undefined }, digest),
   remove: ({ id }) => {
     hashes.forget(id);
-    return removeSession(layout, id);
+    return folders.remove(id);
   },
   put: place.small,
 };
@@ -43,8 +46,11 @@ const carryOut = async ({ call, name, order }: OrderMessage): Promise<AnswerMess
 const isPiece = (answer: unknown): answer is Piece => (answer as Piece | undefined)?.bytes instanceof ArrayBuffer;
 
 port.on('message', async (message: OrderMessage | 'end') => {
-  // What is still under way (removing files of a session that is over) ends before the thread does.
-  if (message === 'end') return port.close();
+  if (message === 'end') {
+    // After the removals that are still under way.
+    setImmediate(folders.close);
+    return port.close();
+  }
   const result = await carryOut(message);
   port.postMessage(result, isPiece(result.answer) ? [result.answer.bytes] : []);
 });

@@ -12,6 +12,9 @@ import { blobInfo, type Store } from './store.ts';
 
 type Limits = Readonly<{ largestBlob: number; buffers: Buffers }>;
 
+const goneWithItsCopy = (cause: RegistryError): RegistryError =>
+  new RegistryError('UNAVAILABLE', 'The bytes were collected before they were used. Push them again.', {}, { cause });
+
 /** The upload sessions of a store on disk. `close` breaks off what is being added and waits for it. */
 export const diskUploads = (store: Store, limits: Limits): Uploads & Readonly<{ close: () => Promise<void> }> => {
   const { layout, counters, threads, syncFolder } = store;
@@ -25,7 +28,11 @@ export const diskUploads = (store: Store, limits: Limits): Uploads & Readonly<{ 
     placedBlob(digest, size, {
       inPlace: () => blobInfo(store, digest)?.size === size,
       putBack: async () => {
-        await pinned.of(id)('replace', { id, size, digest });
+        await pinned
+          .of(id)('replace', { id, size, digest })
+          .catch((error: unknown) => {
+            throw isRefusal(error, 'UPLOAD_UNKNOWN') ? goneWithItsCopy(error) : error;
+          });
         await syncFolder(layout.blobFolder(digest));
       },
       letGo: () => remove(id),

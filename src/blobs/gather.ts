@@ -6,6 +6,9 @@ import type { Piece } from './orders.ts';
 /** A body up to this size is handed on in memory of its own, so that many small ones do not wait for the shared buffers. */
 export const SMALL = 64 * 1024;
 
+/** Chunks of a small body that are kept apart: a client that sends single bytes must not cost a hundred times their memory. */
+const MOST_CHUNKS = 64;
+
 export type Gathering = Readonly<{
   body: Body;
   buffers: Buffers;
@@ -36,6 +39,7 @@ const beginning = async (next: Next): Promise<Readonly<{ chunks: readonly Uint8A
     if (chunk === undefined) return { chunks, size, ended: true };
     chunks.push(chunk);
     size += chunk.length;
+    if (chunks.length === MOST_CHUNKS) chunks.splice(0, MOST_CHUNKS, new Uint8Array(joined(chunks, size).bytes));
   }
   return { chunks, size, ended: false };
 };

@@ -1,4 +1,4 @@
-import { bounded } from './bounded.ts';
+import { LRUCache } from 'lru-cache';
 import type { Threads } from './threads.ts';
 
 /** Sessions of which it is remembered where they are hashed. One that is forgotten may land elsewhere and be hashed again. */
@@ -15,7 +15,7 @@ export type Pinning = Readonly<{
 
 /** Gives each session one thread, the one that is busy with the fewest uploads. */
 export const pinning = (threads: Threads): Pinning => {
-  const pinned = bounded<number>(REMEMBERED);
+  const pinned = new LRUCache<string, number>({ max: REMEMBERED });
   const load = Array.from({ length: threads.count }, () => 0);
   let latest = 0;
 

@@ -1,22 +1,26 @@
 import { createHash, type Hash, randomUUID } from 'node:crypto';
-import { closeSync, fsync, fsyncSync, linkSync, mkdirSync, openSync, readSync, renameSync, statSync } from 'node:fs';
+import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { RegistryError } from '../errors.ts';
 import { algorithmOf, type Digest } from '../oci/digest.ts';
 import type { Counters } from './counters.ts';
 import type { Layout } from './layout.ts';
 import type { OrderOf } from './orders.ts';
-import { chunkSize, hasCode, inSession, removeFile, removeSession, unknownUpload } from './sessionFolder.ts';
+import { chunkSize, hasCode, inSession, removeFile, unknownUpload } from './sessionFolder.ts';
 import { type WriteBack, writingBack } from './writeBack.ts';
-
-const fsyncing = promisify(fsync);
 
 /** What one step of reading chunks takes. Steps are synchronous, so all finishes of a thread share one buffer of this size. */
 const STEP = 1024 * 1024;
 
 type Finished = Readonly<{ id: string; size: number; digest: Digest; beat: () => void }>;
+
+type Means = Readonly<{
+  layout: Layout;
+  counters: Counters;
+  fsync: (fd: number) => Promise<void>;
+  removeSession: (id: string) => void;
+}>;
 
 const refuseMismatch = (computed: Digest, digest: Digest): void => {
   if (computed !== digest) {
@@ -28,7 +32,7 @@ const refuseMismatch = (computed: Digest, digest: Digest): void => {
  * Puts bytes in place under their digest. A file is synced before it gets its final name, so whoever finds a blob in
  * place only has to sync its folder; a blob in place is not written again.
  */
-export const placing = ({ layout, counters }: Readonly<{ layout: Layout; counters: Counters }>) => {
+export const placing = ({ layout, counters, fsync, removeSession }: Means) => {
   const scratch = Buffer.allocUnsafeSlow(STEP);
 
   const sizeInPlace = (digest: Digest): number | undefined => statSync(layout.blob(digest), { throwIfNoEntry: false })?.size;
@@ -40,7 +44,7 @@ export const placing = ({ layout, counters }: Readonly<{ layout: Layout; counter
 
   const syncFile = async (fd: number): Promise<void> => {
     counters.count('fileSyncs');
-    await fsyncing(fd);
+    await fsync(fd);
   };
 
   const makeFolder = (digest: Digest): void => {
@@ -116,7 +120,7 @@ export const placing = ({ layout, counters }: Readonly<{ layout: Layout; counter
     try {
       await syncFile(fd);
     } catch (error) {
-      removeSession(layout, id);
+      removeSession(id);
       throw error;
     } finally {
       closeSync(fd);

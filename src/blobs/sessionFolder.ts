@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmdirSync, statSync, unlinkSync } from 'node:fs';
 import { RegistryError } from '../errors.ts';
 import type { Counters } from './counters.ts';
 import type { Layout } from './layout.ts';
@@ -39,33 +39,6 @@ export const removeFolder = (path: string): void => {
     // ENOTEMPTY: an open(2) that was under way when the folder was renamed. The next expiry takes it.
     if (!hasCode(error, 'ENOENT', 'ENOTEMPTY')) throw error;
   }
-};
-
-/** The session exists for others once its file is whole; nobody knows its id before that. */
-export const beginSession = (layout: Layout, counters: Counters, id: string, file: SessionFile): void => {
-  mkdirSync(layout.session(id));
-  counters.count('opens');
-  try {
-    writeFileSync(layout.sessionFile(id), JSON.stringify(file), { flag: 'wx' });
-  } catch (error) {
-    removeFolder(layout.session(id));
-    throw error;
-  }
-};
-
-/**
- * Ends a session for everybody in one step, so that no chunk can be committed to a session half removed.
- * Its files go after the answer. @returns false when the session was over
- */
-export const removeSession = (layout: Layout, id: string): boolean => {
-  try {
-    renameSync(layout.session(id), layout.removed(id));
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return false;
-    throw error;
-  }
-  setImmediate(removeFolder, layout.removed(id));
-  return true;
 };
 
 export const readSessionFile = (layout: Layout, counters: Counters, id: string): SessionFile | undefined => {

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
 import type { Upload, UploadOwner } from './blobs.ts';
-import { bounded } from './bounded.ts';
 import type { Counters } from './counters.ts';
 import { isSessionId, type Layout } from './layout.ts';
 import type { SessionFile } from './orders.ts';
@@ -29,7 +29,7 @@ export type Sessions = Readonly<{
  * go on looking, as chunks are only ever added at the end. Synchronous: a few stats cost less than the way to a thread and back.
  */
 export const sessionsIn = (layout: Layout, counters: Counters): Sessions => {
-  const remembered = bounded<Known>(REMEMBERED);
+  const remembered = new LRUCache<string, Known>({ max: REMEMBERED });
 
   const goOn = async (id: string, { file, ...known }: Known): Promise<Known | undefined> => {
     let { size, chunks } = known;
@@ -76,7 +76,9 @@ export const sessionsIn = (layout: Layout, counters: Counters): Sessions => {
         throw unknownUpload(id);
       return session;
     },
-    began: (id, file) => remembered.set(id, { file, size: 0, chunks: 0 }),
+    began: (id, file) => {
+      remembered.set(id, { file, size: 0, chunks: 0 });
+    },
     list: async function* () {
       for await (const { name } of await opendir(layout.uploads)) {
         const session = await read(name);

@@ -15,7 +15,7 @@ export type Threads = Readonly<{
   close: () => Promise<void>;
 }>;
 
-const threadOf = (setup: WorkerSetup): Thread => {
+const threadOf = (setup: WorkerSetup, file: URL): Thread => {
   const waiting = new Map<number, Waiting>();
   let calls = 0;
   let closed = false;
@@ -30,7 +30,7 @@ const threadOf = (setup: WorkerSetup): Thread => {
   };
 
   const start = (): Worker => {
-    const started = new Worker(new URL('./disk.worker.ts', import.meta.url), { workerData: setup });
+    const started = new Worker(file, { workerData: setup });
     started.on('message', settle);
     // It takes its open files with it. Sessions lose nothing but their running hashes, so that a new thread can go on.
     started.on('error', (error) => {
@@ -65,9 +65,11 @@ const threadOf = (setup: WorkerSetup): Thread => {
   };
 };
 
-/** The worker threads that write and hash. */
-export const threads = (count: number, setup: WorkerSetup): Threads => {
-  const all = Array.from({ length: count }, () => threadOf(setup));
+const DISK_WORKER = new URL('./disk.worker.ts', import.meta.url);
+
+/** The worker threads that write and hash. One that dies fails what it was ordered, and is replaced. */
+export const threads = (count: number, setup: WorkerSetup, file = DISK_WORKER): Threads => {
+  const all = Array.from({ length: count }, () => threadOf(setup, file));
   return {
     count,
     thread: (number) => (all[number % count] as Thread).order,

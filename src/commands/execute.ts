@@ -71,7 +71,7 @@ type Waiting = Readonly<{
 }>;
 
 type Head = Readonly<{ revision: number; position: Position; at: string }>;
-type Decided = Readonly<{ waiting: Waiting; facts: readonly Fact[]; refusal?: unknown }>;
+type Decided = Readonly<{ waiting: Waiting; facts: readonly Fact[]; events: readonly NewEvent[]; refusal?: unknown }>;
 
 const unavailable = (message: string, cause?: unknown): RegistryError => new RegistryError('UNAVAILABLE', message, {}, { cause });
 
@@ -121,36 +121,8 @@ export const executing = (deps: ExecuteDeps): Execute => {
   const { log, views, catalogue, seal, clock, pause } = deps;
   const queues = new Map<string, Waiting[]>();
 
-  const decideAll = async (
-    stream: string,
-    batch: readonly Waiting[],
-    knowledge: Knowledge,
-    head: Head,
-    at: string,
-  ): Promise<readonly Decided[]> => {
-    const decided: Decided[] = [];
-    let events = 0;
-    let bytes = 0;
-    for (const waiting of batch) {
-      let next: Decided;
-      try {
-        await learnFor(knowledge, waiting);
-        next = { waiting, facts: waiting.decider.decide(waiting.command, knowledge.documents(true)) };
-      } catch (refusal) {
-        next = { waiting, facts: [], refusal };
-      }
-      const size = sizeOf(next.facts);
-      if (events > 0 && (events + next.facts.length > MOST_EVENTS || bytes + size > LARGEST_EVENT)) break;
-      events += next.facts.length;
-      bytes += size;
-      decided.push(next);
-      knowledge.suppose(asSeen(stream, next, head, at));
-    }
-    return decided;
-  };
-
-  const eventsOf = async ({ waiting, facts }: Decided, at: string): Promise<readonly NewEvent[]> => {
-    const { commandId, actor, ip, userAgent, requestId, correlationId, causationId } = waiting.context;
+  const eventsOf = ({ context }: Waiting, facts: readonly Fact[], at: string): Promise<readonly NewEvent[]> => {
+    const { commandId, actor, ip, userAgent, requestId, correlationId, causationId } = context;
     const events = facts.map(async ({ type, data }, index) => {
       const metadata = {
         actor,
@@ -167,6 +139,39 @@ export const executing = (deps: ExecuteDeps): Execute => {
       return event;
     });
     return Promise.all(events);
+  };
+
+  /** What goes wrong here is this command's alone: the others of its batch go on without it. */
+  const decideOn = async (waiting: Waiting, knowledge: Knowledge, at: string): Promise<Decided> => {
+    try {
+      await learnFor(knowledge, waiting);
+      const facts = waiting.decider.decide(waiting.command, knowledge.documents(true));
+      return { waiting, facts, events: await eventsOf(waiting, facts, at) };
+    } catch (refusal) {
+      return { waiting, facts: [], events: [], refusal };
+    }
+  };
+
+  const decideAll = async (
+    stream: string,
+    batch: readonly Waiting[],
+    knowledge: Knowledge,
+    head: Head,
+    at: string,
+  ): Promise<readonly Decided[]> => {
+    const decided: Decided[] = [];
+    let events = 0;
+    let bytes = 0;
+    for (const waiting of batch) {
+      const next = await decideOn(waiting, knowledge, at);
+      const size = sizeOf(next.facts);
+      if (events > 0 && (events + next.facts.length > MOST_EVENTS || bytes + size > LARGEST_EVENT)) break;
+      events += next.facts.length;
+      bytes += size;
+      decided.push(next);
+      knowledge.suppose(asSeen(stream, next, head, at));
+    }
+    return decided;
   };
 
   const settle = (decided: readonly Decided[], position: Position): void => {
@@ -186,7 +191,7 @@ export const executing = (deps: ExecuteDeps): Execute => {
     deadline: number,
   ): Promise<Appended | undefined> => {
     let head = from;
-    const events = (await Promise.all(decided.map((one) => eventsOf(one, at)))).flat();
+    const events = decided.flatMap((one) => one.events);
     for (let attempt = 0; ; attempt += 1) {
       try {
         return await log.append(stream, head.revision, events);
@@ -208,6 +213,13 @@ export const executing = (deps: ExecuteDeps): Execute => {
     }
   };
 
+  /**
+   * Whether some documents are newer than the tail, because the views moved on while they were read: what is refused on such a
+   * mixture of two moments may be true at neither. (An append would only meet its conflict.)
+   */
+  const isMixed = async (stream: string, knowledge: Knowledge, head: Head): Promise<boolean> =>
+    knowledge.isAheadOf(head.position) && knowledge.touchedBy(await readTail(deps, stream, head.revision + 1));
+
   /** Decides on and appends what it can of `batch`. @returns how many of its commands are settled */
   const attempt = async (stream: string, batch: readonly Waiting[], deadline: number): Promise<number> => {
     const cursor = await views.cursor(stream);
@@ -217,10 +229,15 @@ export const executing = (deps: ExecuteDeps): Execute => {
     const knowledge = knowledgeOf(views, tail);
     const at = laterOf(clock().toISOString(), head.at);
     const decided = await decideAll(stream, batch, knowledge, head, at);
-    const somethingNew = decided.some(({ facts }) => facts.length > 0);
-    const appended = somethingNew ? await append(stream, decided, knowledge, head, at, deadline) : head;
-    if (appended === undefined) return 0;
-    settle(decided, appended.position);
+    if (await isMixed(stream, knowledge, head)) return 0;
+    try {
+      const somethingNew = decided.some(({ facts }) => facts.length > 0);
+      const appended = somethingNew ? await append(stream, decided, knowledge, head, at, deadline) : head;
+      if (appended === undefined) return 0;
+      settle(decided, appended.position);
+    } catch (error) {
+      for (const { waiting } of decided) waiting.reject(error);
+    }
     return decided.length;
   };
 

@@ -1,4 +1,6 @@
+import type { Position } from '../events/event.ts';
 import type { Document, Placed, Projection, Seen } from '../projections/projection.ts';
+import { neverSeen, step } from '../projections/reduce.ts';
 import type { Views } from '../projections/views/views.ts';
 import type { DocumentSet, Documents, Keys } from './decider.ts';
 
@@ -8,9 +10,11 @@ const PAGE = 500;
 type Shelf = Readonly<{
   view: Projection;
   documents: Map<string, Placed>;
-  /** The sets that were asked for: prefix and promised number of documents. */
-  sets: Map<string, number>;
+  /** The sets that were asked for, by their prefix: the promised number of documents, and whether all that there are were read. */
+  sets: Map<string, Readonly<{ limit: number; whole: boolean }>>;
 }>;
+
+type KeysInSet = Readonly<{ keys: ReadonlySet<string>; whole: boolean }>;
 
 /**
  * What a decision is taken on: documents from the serving views, brought forward by the events that the views have not seen.
@@ -23,6 +27,8 @@ export type Knowledge = Readonly<{
   suppose: (facts: readonly Seen[]) => void;
   /** Whether events that somebody else appended touch anything that was loaded. */
   touchedBy: (events: readonly Seen[]) => boolean;
+  /** Whether a document was newer than `position` when it was read: the views moved on meanwhile. */
+  isAheadOf: (position: Position) => boolean;
   /** `strict`: asking for what was not loaded is a defect. */
   documents: (strict: boolean) => Documents;
 }>;
@@ -37,11 +43,19 @@ const isLoaded = ({ documents, sets }: Shelf, key: string): boolean => {
 };
 
 /** A supposed event has no position yet, so it is applied whatever the document's is. */
-const apply = ({ view, documents }: Shelf, event: Seen, key: string, supposed: boolean): void => {
-  const placed = documents.get(key) ?? { key, position: '', value: undefined };
-  const step = view.on[event.type];
-  if (step === undefined || (!supposed && event.position <= placed.position)) return;
-  documents.set(key, { key, position: supposed ? placed.position : event.position, value: step(placed.value, event, key) });
+const suppose = (view: Projection, placed: Placed, event: Seen): Placed => {
+  const reducer = view.on[event.type];
+  return reducer === undefined ? placed : { ...placed, value: reducer(placed.value, event, placed.key) };
+};
+
+const presentUnder = ({ documents }: Shelf, prefix: string): readonly string[] =>
+  [...documents.values()].filter(({ key, value }) => value !== undefined && key.startsWith(prefix)).map(({ key }) => key);
+
+/** Whether a set has yet to be read: never was it for so many, or what was supposed since has used up what was read of it. */
+const isShort = (shelf: Shelf, { prefix, limit }: DocumentSet): boolean => {
+  const known = shelf.sets.get(prefix);
+  if (known === undefined || known.limit < limit) return true;
+  return !known.whole && presentUnder(shelf, prefix).length < limit;
 };
 
 /** @param tail the stream's events past its cursor, in order */
@@ -55,15 +69,24 @@ export const knowledgeOf = (views: Views, tail: readonly Seen[]): Knowledge => {
     return shelf;
   };
 
+  /** All of them or, when that fails, none. */
   const load = async (shelf: Shelf, keys: ReadonlySet<string>): Promise<void> => {
-    for (const placed of await views.getPlaced(shelf.view, [...keys])) shelf.documents.set(placed.key, placed);
-    for (const event of tail) for (const key of keysOf(shelf.view, event)) if (keys.has(key)) apply(shelf, event, key, false);
-    for (const event of supposed) for (const key of keysOf(shelf.view, event)) if (keys.has(key)) apply(shelf, event, key, true);
+    const { view } = shelf;
+    const loaded = new Map((await views.getPlaced(view, [...keys])).map((placed) => [placed.key, placed]));
+    const bring = (event: Seen, forward: typeof suppose): void => {
+      for (const key of keysOf(view, event)) {
+        const placed = loaded.get(key);
+        if (placed !== undefined) loaded.set(key, forward(view, placed, event));
+      }
+    };
+    for (const event of tail) bring(event, step);
+    for (const event of supposed) bring(event, suppose);
+    for (const [key, placed] of loaded) shelf.documents.set(key, placed);
   };
 
-  /** Keys of a set as stored, and those that the tail touches; as many that no event can have removed as the set promises, if there are. */
-  const keysInSet = async ({ view, prefix, limit }: DocumentSet): Promise<ReadonlySet<string>> => {
-    const keys = new Set<string>();
+  /** What of a set is known or may have been changed by events, and as many keys besides as the set promises, if there are. */
+  const keysInSet = async ({ view, prefix, limit }: DocumentSet): Promise<KeysInSet> => {
+    const keys = new Set([...shelfOf(view).documents.keys()].filter((key) => key.startsWith(prefix)));
     for (const event of [...tail, ...supposed]) for (const key of keysOf(view, event)) if (key.startsWith(prefix)) keys.add(key);
     const enough = keys.size + limit;
     let after: readonly string[] | undefined;
@@ -71,21 +94,21 @@ export const knowledgeOf = (views: Views, tail: readonly Seen[]): Knowledge => {
       const page = await views.find(view, { where: { key: { $prefix: prefix } }, limit: PAGE, ...(after && { after }) });
       for (const { key } of page.items) if (keys.size < enough) keys.add(key);
       const last = page.items.at(-1);
-      if (!page.more || last === undefined || keys.size >= enough) return keys;
+      if (keys.size >= enough) return { keys, whole: false };
+      if (!page.more || last === undefined) return { keys, whole: true };
       after = [last.key];
     }
   };
 
   const keysUnder = (view: Projection, prefix: string, strict: boolean): readonly string[] => {
     const shelf = shelves.get(view.view);
-    const limit = shelf?.sets.get(prefix);
-    if (shelf === undefined || limit === undefined) {
+    const set = shelf?.sets.get(prefix);
+    if (shelf === undefined || set === undefined) {
       if (strict) throw new Error(`The set ${view.view} ${prefix} is not among the command's keys.`);
       return [];
     }
-    const present = [...shelf.documents.values()].filter(({ key, value }) => value !== undefined && key.startsWith(prefix));
-    const names = present.map(({ key }) => key.slice(prefix.length));
-    return names.sort((a, b) => (a < b ? -1 : 1)).slice(0, limit);
+    const names = presentUnder(shelf, prefix).map((key) => key.slice(prefix.length));
+    return names.sort((a, b) => (a < b ? -1 : 1)).slice(0, set.limit);
   };
 
   return {
@@ -95,20 +118,29 @@ export const knowledgeOf = (views: Views, tail: readonly Seen[]): Knowledge => {
         if (shelf.documents.has(key)) return;
         wanted.set(shelf, (wanted.get(shelf) ?? new Set()).add(key));
       };
-      const fresh = sets.filter(({ view, prefix, limit }) => (shelfOf(view).sets.get(prefix) ?? 0) < limit);
-      for (const set of fresh) {
-        for (const key of await keysInSet(set)) want(shelfOf(set.view), key);
-        shelfOf(set.view).sets.set(set.prefix, set.limit);
-      }
+      const short = sets.filter((set) => isShort(shelfOf(set.view), set));
+      const read = await Promise.all(short.map(keysInSet));
+      short.forEach((set, n) => {
+        for (const key of read[n]?.keys ?? []) want(shelfOf(set.view), key);
+      });
       for (const { view, key } of documents) want(shelfOf(view), key);
       for (const [shelf, keys] of wanted) await load(shelf, keys);
-      return fresh.length > 0 || wanted.size > 0;
+      // Only now: of a set whose documents could not be read, nothing is known.
+      short.forEach(({ view, prefix, limit }, n) => {
+        const { sets: known } = shelfOf(view);
+        known.set(prefix, { limit: Math.max(limit, known.get(prefix)?.limit ?? 0), whole: read[n]?.whole === true });
+      });
+      return short.length > 0 || wanted.size > 0;
     },
 
     suppose: (facts) => {
       for (const shelf of shelves.values()) {
-        for (const event of facts)
-          for (const key of keysOf(shelf.view, event)) if (isLoaded(shelf, key)) apply(shelf, event, key, true);
+        for (const event of facts) {
+          for (const key of keysOf(shelf.view, event)) {
+            if (isLoaded(shelf, key))
+              shelf.documents.set(key, suppose(shelf.view, shelf.documents.get(key) ?? neverSeen(key), event));
+          }
+        }
       }
       supposed.push(...facts);
     },
@@ -117,6 +149,9 @@ export const knowledgeOf = (views: Views, tail: readonly Seen[]): Knowledge => {
       [...shelves.values()].some((shelf) =>
         events.some((event) => keysOf(shelf.view, event).some((key) => isLoaded(shelf, key))),
       ),
+
+    isAheadOf: (position) =>
+      [...shelves.values()].some(({ documents }) => [...documents.values()].some((placed) => placed.position > position)),
 
     documents: (strict) => ({
       get: <D extends Document>(view: Projection<D>, key: string): D | undefined => {

@@ -1,4 +1,4 @@
-import type { Worded, Wording } from './refusal.ts';
+import type { Refusing, Worded, Wording } from './refusal.ts';
 
 /** The codes of the management API. `/v2` repeats them beside its own, so that one client can read both surfaces. */
 export const MANAGEMENT_WORDING: Wording = {
@@ -24,6 +24,7 @@ export const MANAGEMENT_WORDING: Wording = {
   TAG_INVALID: { status: 400, code: 'INVALID_REQUEST' },
   TAG_UNKNOWN: { status: 404, code: 'NOT_FOUND' },
   TOO_MANY_REQUESTS: { status: 429, code: 'RATE_LIMITED' },
+  TOO_MANY_TAGS: { status: 414, code: 'INVALID_REQUEST' },
   UNAUTHENTICATED: { status: 401, code: 'UNAUTHORIZED' },
   UNAVAILABLE: { status: 503, code: 'UNAVAILABLE' },
   UNSUPPORTED: { status: 405, code: 'INVALID_REQUEST' },
@@ -37,3 +38,9 @@ export const managementError = ({ error, message, detail }: Worded): Readonly<Re
   message,
   details: detail,
 });
+
+/** How the management API refuses, and what stands in no surface. */
+export const MANAGEMENT_REFUSING: Refusing = {
+  wording: MANAGEMENT_WORDING,
+  body: (refusal) => ({ error: managementError(refusal) }),
+};

@@ -6,5 +6,6 @@ const HOST = /^[A-Za-z0-9.-]+(:\d{1,5})?$|^\[[0-9A-Fa-f:.]+\](:\d{1,5})?$/;
 export const originOf = (request: FastifyRequest, publicUrl: string | undefined): string => {
   if (publicUrl !== undefined) return publicUrl;
   const host = request.headers.host ?? '';
-  return `${request.protocol}://${HOST.test(host) ? host : 'localhost'}`;
+  const origin = `${request.protocol}://${host}`;
+  return HOST.test(host) && URL.canParse(origin) ? origin : `${request.protocol}://localhost`;
 };

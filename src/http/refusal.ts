@@ -45,10 +45,11 @@ const asRegistryError = (error: unknown): RegistryError => {
 const log = (request: FastifyRequest, worded: Worded): void => {
   const { error, status, code } = worded;
   const gone = GONE.has((error.cause as NodeJS.ErrnoException | undefined)?.code ?? '');
-  if (gone) request.log.info({ url: request.url }, 'The client went away.');
-  else if (error.code === 'INTERNAL') request.log.error({ err: error.cause ?? error, url: request.url }, 'A request failed.');
-  else if (status >= 500) request.log.warn({ err: error, url: request.url }, 'A request could not be served.');
-  else request.log.debug({ status, code, detail: error.detail, url: request.url }, 'A request was refused.');
+  if (gone) request.log.info({ url: request.originalUrl }, 'The client went away.');
+  else if (error.code === 'INTERNAL')
+    request.log.error({ err: error.cause ?? error, url: request.originalUrl }, 'A request failed.');
+  else if (status >= 500) request.log.warn({ err: error, url: request.originalUrl }, 'A request could not be served.');
+  else request.log.debug({ status, code, detail: error.detail, url: request.originalUrl }, 'A request was refused.');
 };
 
 /** Seconds after which a client may try again, for refusals that pass. */
@@ -57,8 +58,24 @@ const retryAfter = ({ error, status, detail }: Worded): Readonly<Record<string, 
   return status === 503 ? { 'retry-after': '1' } : {};
 };
 
+/** How long what a refused client still sends is taken in, in ms: as long as nginx does it. */
+const LINGER_MS = 30_000;
+
+/**
+ * Reads and drops what comes of the body after the answer. With the connection closed or left unread, a client that sends on
+ * would never see the answer, and one that keeps its connection would wait on it in vain.
+ */
+const takeInTheRest = ({ raw }: FastifyRequest, reply: FastifyReply): void => {
+  if (raw.complete) return;
+  reply.raw.once('finish', () => {
+    raw.resume();
+    const impatient = setTimeout(() => raw.destroy(), LINGER_MS).unref();
+    raw.once('close', () => clearTimeout(impatient));
+  });
+};
+
 /** Words a failure and answers with it. Never shows a stack or a cause. */
-const refuse = async (
+export const refuse = async (
   error: unknown,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -69,6 +86,9 @@ const refuse = async (
   const detail = refusal.code === 'INTERNAL' ? { requestId: request.id } : refusal.detail;
   const worded: Worded = { error: refusal, status, code, message: refusal.message, detail, requestId: request.id };
   log(request, worded);
+  takeInTheRest(request, reply);
+  // Set for what was to be sent, before it came to the refusal.
+  reply.removeHeader('etag').removeHeader('cache-control');
   reply.code(status).headers({ ...retryAfter(worded), ...headers?.(worded, request) });
   return reply.type('application/json; charset=utf-8').send(body(worded));
 };
@@ -78,7 +98,7 @@ export const refuseIn = (app: FastifyInstance, refusing: Refusing): void => {
   app.setErrorHandler((error, request, reply) => refuse(error, request, reply, refusing));
   app.setNotFoundHandler((request, reply) =>
     refuse(
-      new RegistryError('NOT_FOUND', 'There is nothing here.', { path: request.url.slice(0, 300) }),
+      new RegistryError('NOT_FOUND', 'There is nothing here.', { path: request.originalUrl.slice(0, 300) }),
       request,
       reply,
       refusing,

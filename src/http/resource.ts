@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import { RegistryError } from '../errors.ts';
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 type Method = (typeof METHODS)[number];
 
 // biome-ignore lint/suspicious/noExplicitAny: fastify's route generics are invariant; each handler states its own request type.
@@ -9,18 +9,16 @@ type Handler = (request: any, reply: FastifyReply) => unknown;
 
 /**
  * One path with its methods. HEAD answers wherever GET does, with the same handler; every other method is refused with 405 and
- * `Allow` (RFC 9110, section 15.5.6), so a client learns what the path takes. The first method refused is so before any login is asked for.
+ * `Allow` (RFC 9110, section 15.5.6), so a client learns what the path takes. It is refused before any login is asked for.
  */
 export const resource = (app: FastifyInstance, url: string, handlers: Readonly<Partial<Record<Method, Handler>>>): void => {
   const given = handlers.GET !== undefined && handlers.HEAD === undefined ? { ...handlers, HEAD: handlers.GET } : handlers;
   const allowed = METHODS.filter((method) => given[method] !== undefined);
   for (const method of allowed) app.route({ method, url, exposeHeadRoute: false, handler: given[method] as RouteHandlerMethod });
-  const others = METHODS.filter((method) => given[method] === undefined);
   app.route({
-    method: others,
+    method: app.supportedMethods.filter((method) => given[method as Method] === undefined),
     url,
     exposeHeadRoute: false,
-    config: { open: true },
     handler: (request: FastifyRequest, reply: FastifyReply) => {
       reply.header('allow', allowed.join(', '));
       throw new RegistryError('METHOD_NOT_ALLOWED', `This path takes ${allowed.join(', ')}.`, { method: request.method });

@@ -1,14 +1,21 @@
+import { METHODS } from 'node:http';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import { RegistryError } from '../errors.ts';
 import { authSurface } from './auth/index.ts';
 import type { HttpDeps } from './deps.ts';
 import { healthRoutes } from './health.ts';
-import { MANAGEMENT_WORDING, managementError } from './managementErrors.ts';
+import { MANAGEMENT_REFUSING } from './managementErrors.ts';
+import { API_VERSION, OCI_REFUSING } from './oci/errors.ts';
 import { ociSurface } from './oci/index.ts';
 import { withNameAsSegment } from './oci/path.ts';
-import { refuseIn } from './refusal.ts';
+import { refuse, refuseIn } from './refusal.ts';
+import { refuseUnreadable } from './unreadable.ts';
 
-/** Longest path parameter: a repository name with its slashes encoded; a sha512 digest has 135. The router's default of 100 is too short for both. */
-const LONGEST_PARAMETER = 1024;
+/**
+ * Longest path parameter: longer than any that fits into the head of a request, also with its slashes encoded. So it is the rules of
+ * names, tags and digests that refuse what is too long, in their own words, and not the router.
+ */
+const LONGEST_PARAMETER = 64 * 1024;
 
 /** Most bytes of a body that is parsed in memory: logins and management calls. Blobs and manifests are read as streams. */
 const LARGEST_FORM = 64 * 1024;
@@ -29,6 +36,15 @@ const logRequests = (app: FastifyInstance): void => {
   });
 };
 
+/** Methods that no resource takes are known to the router all the same, so that they are refused with 405 and `Allow`. */
+const knowEveryMethod = (app: FastifyInstance): void => {
+  for (const method of METHODS) {
+    // CONNECT never gets to a router; fastify would want a body's type of QUERY before it refuses it.
+    if (method === 'QUERY' || (method !== 'CONNECT' && !app.supportedMethods.includes(method)))
+      app.addHttpMethod(method, { overrideExisting: true });
+  }
+};
+
 /** The whole HTTP application, on no port yet. */
 export const httpServer = async (deps: HttpDeps, logger: FastifyBaseLogger): Promise<FastifyInstance> => {
   const app = Fastify({
@@ -44,11 +60,21 @@ export const httpServer = async (deps: HttpDeps, logger: FastifyBaseLogger): Pro
     connectionTimeout: SILENCE_MS,
     forceCloseConnections: 'idle',
     return503OnClosing: true,
+    // A path that the router cannot read belongs to no surface: its beginning tells whose words it is refused with.
+    frameworkErrors: (error, request, reply) => {
+      const oci = /^\/v2(?:\/|$)/.test(request.raw.url ?? '');
+      if (oci) reply.headers(API_VERSION);
+      const path = request.originalUrl.slice(0, 300);
+      const refusal = new RegistryError('REQUEST_INVALID', 'The path is not percent-encoded UTF-8.', { path }, { cause: error });
+      void refuse(refusal, request, reply, oci ? OCI_REFUSING : MANAGEMENT_REFUSING);
+    },
+    clientErrorHandler: refuseUnreadable,
   });
+  knowEveryMethod(app);
   app.server.headersTimeout = HEAD_TIMEOUT_MS;
   if (logger.level === 'debug' || logger.level === 'trace') logRequests(app);
 
-  refuseIn(app, { wording: MANAGEMENT_WORDING, body: (refusal) => ({ error: managementError(refusal) }) });
+  refuseIn(app, MANAGEMENT_REFUSING);
   healthRoutes(app, deps);
   await app.register(authSurface(deps), { prefix: '/auth' });
   await app.register(ociSurface(deps), { prefix: '/v2' });

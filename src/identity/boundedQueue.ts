@@ -15,7 +15,7 @@ export const boundedQueue = (width: number, longest: number, refusal: string): B
       running += 1;
       return;
     }
-    if (waiting.length > longest) throw new RegistryError('UNAVAILABLE', refusal);
+    if (waiting.length >= longest) throw new RegistryError('UNAVAILABLE', refusal);
     await new Promise<void>((resolve) => waiting.push(resolve));
   };
 

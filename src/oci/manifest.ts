@@ -99,11 +99,14 @@ const mediaTypeOf = (manifest: Json, contentType: string | undefined): string =>
   return mediaType;
 };
 
-/** OCI distribution spec, *Listing referrers*: without an `artifactType` an image manifest has its config's media type. */
+/**
+ * OCI distribution spec, *Listing referrers*: without an `artifactType` an image manifest has its config's media type. Text that an
+ * event can hold: a lone surrogate, from the client or from the cut, is none.
+ */
 const artifactTypeOf = (manifest: Json, mediaType: string): string | undefined => {
   const config = manifest.config;
   const ofConfig = kindOf(mediaType) === 'image' && isObject(config) ? textField(config, 'mediaType') : undefined;
-  return (textField(manifest, 'artifactType') ?? ofConfig)?.slice(0, 255);
+  return (textField(manifest, 'artifactType') ?? ofConfig)?.slice(0, 255).toWellFormed();
 };
 
 const distinct = (references: readonly NamedContent[]): readonly NamedContent[] => {

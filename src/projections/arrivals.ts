@@ -43,9 +43,9 @@ export const arrivals = (): Arrivals => {
     });
 
   return {
-    reached: async (position, timeoutMs) => {
-      if (position <= current) return true;
-      return !ended && timeoutMs > 0 && wait(position, timeoutMs);
+    reached: (position, timeoutMs) => {
+      if (position <= current) return Promise.resolve(true);
+      return ended || timeoutMs <= 0 ? Promise.resolve(false) : wait(position, timeoutMs);
     },
     advance: (position) => {
       if (position <= current) return;

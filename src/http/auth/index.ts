@@ -8,7 +8,7 @@ import type { IssuedToken } from '../../identity/tokens.ts';
 import { repositories } from '../../projections/repositories.ts';
 import { userKey, users } from '../../projections/users.ts';
 import type { HttpDeps } from '../deps.ts';
-import { MANAGEMENT_WORDING, managementError } from '../managementErrors.ts';
+import { MANAGEMENT_REFUSING } from '../managementErrors.ts';
 import { refuseIn } from '../refusal.ts';
 import { resource } from '../resource.ts';
 
@@ -56,10 +56,15 @@ const tokenRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
   const get = async (request: FastifyRequest<{ Querystring: Record<string, unknown> }>, reply: FastifyReply) => {
     const { scope, offline_token: offline } = request.query;
     const caller = await deps.authenticate(request.headers.authorization);
+    // A token of limited scope must not get another one, or it would renew itself for ever.
+    if ('access' in caller)
+      throw new RegistryError('UNAUTHENTICATED', 'Ask for a token with your password, not with another token.');
     if (caller.kind === 'anonymous' && !authorize(caller, 'catalog', REGISTRY).allowed) {
       throw new RegistryError('UNAUTHENTICATED', 'Log in first.');
     }
-    return reply.headers(NO_STORE).send(await tokenAnswer(caller, texts(scope), offline === 'true'));
+    // A session is to end: what outlives it takes the password.
+    const byPassword = /^basic\b/i.test(request.headers.authorization ?? '');
+    return reply.headers(NO_STORE).send(await tokenAnswer(caller, texts(scope), offline === 'true' && byPassword));
   };
 
   const login = async (body: Record<string, unknown>) => {
@@ -109,8 +114,7 @@ export const authSurface =
   (deps: HttpDeps): FastifyPluginAsync =>
   async (app) => {
     refuseIn(app, {
-      wording: MANAGEMENT_WORDING,
-      body: (refusal) => ({ error: managementError(refusal) }),
+      ...MANAGEMENT_REFUSING,
       headers: ({ error }) =>
         error.code === 'UNAUTHENTICATED' ? { 'www-authenticate': basicChallengeOf('GhostDock Registry') } : {},
     });

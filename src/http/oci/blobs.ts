@@ -11,10 +11,12 @@ import { matchesEtag, rangeOf, type Span } from './ranges.ts';
 
 type Request = FastifyRequest<{ Params: { name: string; digest: string } }>;
 
+/** For the caller's own cache alone: a shared one would give the blob to callers who may not have it (RFC 9111, section 3.5). */
 const LONG = 'private, max-age=31536000, immutable';
 
-/** A `Range` counts only while the blob is the one that `If-Range` names (RFC 9110, section 13.1.5). */
-const rangeAsked = ({ headers }: Request, etag: string, size: number): Span | 'unsatisfiable' | undefined => {
+/** A `Range` counts only in a GET (RFC 9110, section 14.2), while the blob is the one that `If-Range` names (section 13.1.5). */
+const rangeAsked = ({ method, headers }: Request, etag: string, size: number): Span | 'unsatisfiable' | undefined => {
+  if (method !== 'GET') return undefined;
   const ifRange = headers['if-range'];
   return ifRange !== undefined && ifRange !== etag ? undefined : rangeOf(headers.range, size);
 };

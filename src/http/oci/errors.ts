@@ -1,6 +1,6 @@
 import type { ErrorDetail } from '../../errors.ts';
 import { managementError } from '../managementErrors.ts';
-import type { Worded, Wording } from '../refusal.ts';
+import type { Refusing, Worded, Wording } from '../refusal.ts';
 
 /** The codes of the OCI distribution spec (*Error codes*); `UNKNOWN` and `UNAVAILABLE` are distribution's for a failing server. */
 export const OCI_WORDING: Wording = {
@@ -26,6 +26,7 @@ export const OCI_WORDING: Wording = {
   TAG_INVALID: { status: 400, code: 'MANIFEST_INVALID' },
   TAG_UNKNOWN: { status: 404, code: 'MANIFEST_UNKNOWN' },
   TOO_MANY_REQUESTS: { status: 429, code: 'TOOMANYREQUESTS' },
+  TOO_MANY_TAGS: { status: 414, code: 'MANIFEST_INVALID' },
   UNAUTHENTICATED: { status: 401, code: 'UNAUTHORIZED' },
   UNAVAILABLE: { status: 503, code: 'UNAVAILABLE' },
   UNSUPPORTED: { status: 405, code: 'UNSUPPORTED' },
@@ -43,7 +44,12 @@ const errorsOf = ({ error, code, message, detail }: Worded): readonly OciError[]
 };
 
 /** OCI's `errors`, and the management API's `error` beside it. */
-export const ociBody = (refusal: Worded): Readonly<Record<string, unknown>> => ({
+const ociBody = (refusal: Worded): Readonly<Record<string, unknown>> => ({
   errors: errorsOf(refusal),
   error: managementError(refusal),
 });
+
+export const OCI_REFUSING: Refusing = { wording: OCI_WORDING, body: ociBody };
+
+/** Stands in every answer of `/v2`: by it docker's clients know a registry. */
+export const API_VERSION = { 'docker-distribution-api-version': 'registry/2.0' };

@@ -21,8 +21,10 @@ declare module 'fastify' {
 }
 
 /** What docker's token service is asked for when this action needs a login: a push reads what it pushes. */
-const scopeOf = (name: string, action: RepositoryAction): string =>
+export const scopeOf = (name: string, action: RepositoryAction): string =>
   `repository:${name}:${action === 'push' ? 'pull,push' : action}`;
+
+export const CATALOG_SCOPE = 'registry:catalog:*';
 
 const unlimited = (caller: Caller): Caller => {
   if (caller.kind !== 'user') return caller;
@@ -49,7 +51,7 @@ const permit = (caller: Caller, action: Action, resource: Resource, scope: strin
 
 /** @throws RegistryError `UNAUTHENTICATED` | `DENIED` */
 export const permitRegistry = (caller: Caller, action: RegistryAction): void =>
-  permit(caller, action, REGISTRY, action === 'catalog' ? 'registry:catalog:*' : '');
+  permit(caller, action, REGISTRY, action === 'catalog' ? CATALOG_SCOPE : '');
 
 /**
  * The repository that a request names, if the caller may do `action` in it; undefined where it does not exist (yet).

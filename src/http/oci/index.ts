@@ -1,18 +1,15 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
-import { challengeOf } from '../../identity/scopes.ts';
 import type { HttpDeps } from '../deps.ts';
-import { originOf } from '../origin.ts';
 import { refuseIn, type Worded } from '../refusal.ts';
 import { resource } from '../resource.ts';
 import { blobRoutes } from './blobs.ts';
 import { catalogRoutes } from './catalog.ts';
-import { OCI_WORDING, ociBody } from './errors.ts';
+import { challengeFor } from './challenge.ts';
+import { API_VERSION, OCI_REFUSING } from './errors.ts';
 import { permitRegistry } from './guard.ts';
 import { manifestRoutes } from './manifests.ts';
 import { tagRoutes } from './tags.ts';
 import { uploadRoutes } from './uploads.ts';
-
-const API_VERSION = { 'docker-distribution-api-version': 'registry/2.0' };
 
 /** Works out who calls, once, before the body is read. A cached bearer token is answered without a promise. */
 const identify = (app: FastifyInstance, { authenticate }: HttpDeps): void => {
@@ -39,23 +36,23 @@ const identify = (app: FastifyInstance, { authenticate }: HttpDeps): void => {
   });
 };
 
+/** What else a path takes that does not delete, now or ever: every 405 says so (RFC 9110, section 15.5.6). */
+const allowedInstead = ({ error }: Worded, { routeOptions: { url = '' } }: FastifyRequest): Readonly<Record<string, string>> => {
+  if (error.code !== 'BLOB_REFERENCED' && error.code !== 'UNSUPPORTED') return {};
+  return { allow: url.includes('/manifests/') ? 'GET, HEAD, PUT' : 'GET, HEAD' };
+};
+
 /** The OCI distribution API, `/v2/`. */
 export const ociSurface =
   (deps: HttpDeps): FastifyPluginAsync =>
   async (app) => {
-    const challenge = ({ error, detail }: Worded, request: FastifyRequest): Readonly<Record<string, string>> => {
-      if (error.code !== 'UNAUTHENTICATED') return {};
-      const origin = originOf(request, deps.settings.publicUrl);
-      const scope = typeof detail.scope === 'string' ? detail.scope : '';
-      return {
-        'www-authenticate': challengeOf({
-          realm: `${origin}/auth`,
-          service: new URL(origin).host,
-          ...(scope !== '' && { scope }),
-        }),
-      };
-    };
-    refuseIn(app, { wording: OCI_WORDING, body: ociBody, headers: challenge });
+    refuseIn(app, {
+      ...OCI_REFUSING,
+      headers: (refusal, request) => ({
+        ...challengeFor(refusal, request, deps.settings.publicUrl),
+        ...allowedInstead(refusal, request),
+      }),
+    });
     identify(app, deps);
 
     // Bodies are blobs and manifests: handlers read the request as a stream, whatever its type says.

@@ -1,5 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
+import type { Outcome } from '../../commands/execute.ts';
+import type { PushManifest } from '../../commands/repository.ts';
 import { RegistryError } from '../../errors.ts';
 import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts';
 import { type ManifestContent, readManifest } from '../../oci/manifest.ts';
@@ -23,6 +25,9 @@ const LARGEST_CACHED = 256 * 1024;
 /** Tags that one push may set besides the manifest (OCI distribution spec, development version: at least 10). */
 const MOST_TAGS = 100;
 
+/** No text: fastify would add a charset to the type. */
+const NOTHING = Buffer.alloc(0);
+
 const unknown = (reference: string): RegistryError =>
   new RegistryError('MANIFEST_UNKNOWN', 'The repository does not have this manifest.', { reference });
 
@@ -45,7 +50,8 @@ const bodyOf = async (request: FastifyRequest, largest: number): Promise<Buffer>
   if (Number(request.headers['content-length'] ?? 0) > largest) throw tooLarge();
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request.raw as AsyncIterable<Buffer>) {
+  // Left open when it is too large: to destroy it would close the connection before the refusal is sent.
+  for await (const chunk of request.raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > largest) throw tooLarge();
     chunks.push(chunk);
@@ -56,7 +62,7 @@ const bodyOf = async (request: FastifyRequest, largest: number): Promise<Buffer>
 const tagsOf = (reference: Reference, tag: string | readonly string[] | undefined): readonly string[] => {
   const asked = tag === undefined ? [] : typeof tag === 'string' ? [tag] : tag;
   if (asked.length > MOST_TAGS)
-    throw new RegistryError('REQUEST_INVALID', `One push sets at most ${MOST_TAGS} tags.`, { tags: asked.length });
+    throw new RegistryError('TOO_MANY_TAGS', `One push sets at most ${MOST_TAGS} tags.`, { tags: asked.length, most: MOST_TAGS });
   return [...new Set([...(reference.tag === undefined ? [] : [reference.tag]), ...asked.map(parseTag)])];
 };
 
@@ -108,7 +114,20 @@ export const manifestRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     reply.headers({ 'content-type': mediaType, 'docker-content-digest': digest, etag });
     if (matchesEtag(request.headers['if-none-match'], etag)) return reply.code(304).send();
     reply.header('content-length', size);
-    return reply.send(request.method === 'HEAD' ? '' : await bytesOf(manifest));
+    return reply.send(request.method === 'HEAD' ? NOTHING : await bytesOf(manifest));
+  };
+
+  /** Puts the bytes, appends, then looks that they are in place. */
+  const store = async (request: Request, digest: Digest, bytes: Buffer, command: PushManifest): Promise<Outcome> => {
+    const placed = await deps.blobs.put(digest, bytes);
+    try {
+      const outcome = await change(deps, request, command);
+      await placed.settle();
+      return outcome;
+    } catch (error) {
+      await placed.release();
+      throw error;
+    }
   };
 
   const put = async (request: Request, reply: FastifyReply) => {
@@ -120,21 +139,18 @@ export const manifestRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     const bytes = await bodyOf(request, deps.settings.largestManifest);
     const digest = digestFor(reference, bytes);
     const content = readManifest(bytes, request.headers['content-type']);
-    const placed = await deps.blobs.put(digest, bytes);
-    const { mediaType, artifactType, references } = content;
-    const outcome = await change(deps, request, {
+    const outcome = await store(request, digest, bytes, {
       type: 'PushManifest',
       repository: name,
       digest,
       size: bytes.length,
-      mediaType,
-      ...(artifactType !== undefined && { artifactType }),
-      references,
+      mediaType: content.mediaType,
+      ...(content.artifactType !== undefined && { artifactType: content.artifactType }),
+      references: content.references,
       tags: tagged,
       newRepositoryId: deps.newId(),
       ownerId: ownerIdOf(caller),
     });
-    await placed.settle();
     await seenOrWarned(deps, outcome, reply);
     return reply
       .code(201)

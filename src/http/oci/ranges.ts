@@ -4,15 +4,15 @@ export type Span = Readonly<{ start: number; end: number }>;
 
 /**
  * The one range of a `Range` header (RFC 9110, section 14). Several ranges, other units and malformed ones are ignored: undefined.
+ * So is any range of an empty blob: clients that ask for `bytes=0-` of everything are to get its no bytes.
  * @returns 'unsatisfiable' when the range lies outside of the `size` bytes
  */
 export const rangeOf = (header: string | undefined, size: number): Span | 'unsatisfiable' | undefined => {
-  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header?.trim() ?? '');
-  if (match === null) return undefined;
+  const match = /^bytes=(\d*)-(\d*)$/i.exec(header?.trim() ?? '');
+  if (match === null || size === 0) return undefined;
   const [, from = '', to = ''] = match;
   if (from === '' && to === '') return undefined;
-  if (from === '')
-    return Number(to) === 0 || size === 0 ? 'unsatisfiable' : { start: Math.max(0, size - Number(to)), end: size - 1 };
+  if (from === '') return Number(to) === 0 ? 'unsatisfiable' : { start: Math.max(0, size - Number(to)), end: size - 1 };
   const start = Number(from);
   const end = to === '' ? size - 1 : Number(to);
   if (to !== '' && end < start) return undefined;

@@ -21,10 +21,10 @@ export type SqliteViewsOptions = Readonly<{
 
 export type SqliteViews = Views & Readonly<{ stats: () => ViewsStats }>;
 
-/** A file that holds no views of this form; `outcome` says why. A damaged one stands under `setAside` now. */
+/** A file that holds no views of this form or of this log; `outcome` says why. `setAside` is where it stands now, if it was moved. */
 export class ViewsUnusable extends Error {
   override readonly name = 'ViewsUnusable';
-  readonly outcome: 'unfinished' | 'otherForm' | 'damaged';
+  readonly outcome: 'unfinished' | 'otherForm' | 'damaged' | 'foreign';
   readonly setAside: string | undefined;
 
   constructor(path: string, outcome: ViewsUnusable['outcome'], setAside?: string, cause?: unknown) {
@@ -112,7 +112,7 @@ const viewsOn = (
     }
   };
 
-  const tableFor = ({ view }: Projection): Table => {
+  const tableFor = ({ view }: Pick<Projection, 'view'>): Table => {
     const fault = ledger.faults()[view];
     if (fault !== undefined) throw faulted(view, fault);
     const table = tables.get(view);
@@ -121,11 +121,11 @@ const viewsOn = (
   };
 
   const readAll = <D extends Document>(projection: Projection<D>, keys: readonly string[]): readonly Placed<D>[] => {
-    const table = tableFor(projection as unknown as Projection);
+    const table = tableFor(projection);
     return sound(() => keys.map((key) => table.read(key) as Placed<D>));
   };
 
-  const find = <D extends Document>(projection: Projection, query: Query): Page<D> => {
+  const find = <D extends Document>(projection: Projection<D>, query: Query): Page<D> => {
     tableFor(projection);
     const compiled = compileFind(projection, query);
     if (compiled === undefined) return { items: [], more: false };
@@ -152,8 +152,7 @@ const viewsOn = (
     get: async (projection, key) => readAll(projection, [key])[0]?.value,
     getMany: async (projection, keys) => readAll(projection, keys).map(({ value }) => value),
     getPlaced: async (projection, keys) => readAll(projection, keys),
-    find: async <D extends Document>(projection: Projection<D>, query: Query) =>
-      find<D>(projection as unknown as Projection, query),
+    find: async (projection, query) => find(projection, query),
     count: async (projection, where = {}) => {
       tableFor(projection);
       return Number(sound(() => run(compileCount(projection, where)))[0]?.[0]);

@@ -1,6 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite';
-import type { Projection } from '../projection.ts';
-import { columnOf, tableOf } from './sqliteSchema.ts';
+import { columnOf, type Shape, tableOf } from './sqliteSchema.ts';
 import { type Condition, LARGEST_PAGE, type Query, type Where } from './views.ts';
 
 /** SQL whose text depends only on the shape of the query, so that its statement is prepared once. */
@@ -59,7 +58,7 @@ const conditionClauses = (column: string, condition: Condition): readonly Clause
   return rangeClauses(column, condition);
 };
 
-const whereClauses = (projection: Projection, where: Where): readonly Clause[] =>
+const whereClauses = (projection: Shape, where: Where): readonly Clause[] =>
   Object.entries(where).flatMap(([field, condition]) => conditionClauses(columnOf(projection, field), condition));
 
 type Term = Readonly<{ field: string; descending: boolean }>;
@@ -71,7 +70,7 @@ const termsOf = (sort: readonly string[]): readonly Term[] => {
 };
 
 /** Strictly after a document: a row value where all terms have one direction, which SQLite finds in an index. */
-const afterClauses = (projection: Projection, terms: readonly Term[], after: readonly Value[]): readonly Clause[] => {
+const afterClauses = (projection: Shape, terms: readonly Term[], after: readonly Value[]): readonly Clause[] => {
   if (after.length !== terms.length) throw new Error(`A page after a document needs its ${terms.length} values of the order.`);
   const columns = terms.map(({ field }) => columnOf(projection, field));
   const sign = ({ descending }: Term): string => (descending ? '<' : '>');
@@ -100,7 +99,7 @@ const scansOf = (where: Where, terms: readonly Term[]): readonly Where[] => {
 };
 
 /** Every document of a page and the first of the next. Undefined where nothing can be found. */
-export const compileFind = (projection: Projection, { where = {}, sort = [], after, limit }: Query): Compiled | undefined => {
+export const compileFind = (projection: Shape, { where = {}, sort = [], after, limit }: Query): Compiled | undefined => {
   if (!Number.isInteger(limit) || limit < 1 || limit > LARGEST_PAGE)
     throw new RangeError(`A page has 1 to ${LARGEST_PAGE} documents.`);
   const terms = termsOf(sort);
@@ -126,7 +125,7 @@ export const compileFind = (projection: Projection, { where = {}, sort = [], aft
   };
 };
 
-export const compileCount = (projection: Projection, where: Where): Compiled => {
+export const compileCount = (projection: Shape, where: Where): Compiled => {
   const clauses = whereClauses(projection, where);
   return {
     sql: [`select count(*) from ${tableOf(projection)} where doc is not null`, ...clauses.map(({ sql }) => sql)].join(' and '),

@@ -8,27 +8,29 @@ const SCHEMA_VERSION = 1;
 const NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
 const FIELD = /^[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*$/;
 
-export const tableOf = ({ view }: Pick<Projection, 'view'>): string => {
+/** What SQL has to know of a view. */
+export type Shape = Pick<Projection, 'view' | 'indexes'>;
+
+export const tableOf = ({ view }: Pick<Shape, 'view'>): string => {
   if (!NAME.test(view)) throw new Error(`"${view}" is no name for a view.`);
   return `"view_${view}"`;
 };
 
 /** What a field is called in SQL: the key, the column of an indexed field, or the JSON path of any other. */
-export const columnOf = (projection: Projection, field: string): string => {
+export const columnOf = (projection: Shape, field: string): string => {
   if (field === 'key') return 'key';
   if (!FIELD.test(field)) throw new Error(`"${field}" is no name for a field.`);
   return projection.indexes.some((index) => index.includes(field)) ? `"f_${field}"` : `json_extract(doc, '$.${field}')`;
 };
 
-const indexedFields = ({ indexes }: Projection): readonly string[] =>
-  [...new Set(indexes.flat())].filter((field) => field !== 'key');
+const indexedFields = ({ indexes }: Shape): readonly string[] => [...new Set(indexes.flat())].filter((field) => field !== 'key');
 
 /**
  * One rowid table a view: it loads twice as fast as WITHOUT ROWID. An indexed field is a virtual column, that is its
  * `json_extract` under a name: nothing is stored twice, and unlike a bare expression a column can stand in a row value,
  * by which a page begins at its place in the index instead of reading up to it.
  */
-const tableSql = (projection: Projection): string => {
+const tableSql = (projection: Shape): string => {
   const fields = indexedFields(projection).map(
     (field) => `, "f_${field}" generated always as (json_extract(doc, '$.${field}')) virtual`,
   );
@@ -36,7 +38,7 @@ const tableSql = (projection: Projection): string => {
 };
 
 /** The declared indexes, each ended by the key so that it gives the whole order, and one over the tombstones for `sweep`. */
-const indexSql = (projection: Projection): readonly string[] => {
+const indexSql = (projection: Shape): readonly string[] => {
   const named = (name: string): string => `"${name}_${projection.view}"`;
   const declared = projection.indexes.map((fields) => {
     const columns = [...new Set([...fields, 'key'])].map((field) => columnOf(projection, field));

@@ -14,7 +14,10 @@ export type Where = Readonly<Record<string, Condition>>;
 
 export type Query = Readonly<{
   where?: Where;
-  /** Fields to sort by, in byte order, `-` in front for descending; the key when absent, and always as the last tie-break. */
+  /**
+   * Fields to sort by, in byte order, `-` in front for descending; every document must have them. The key when absent, and
+   * always as the last tie-break, in the direction of the field before it.
+   */
   sort?: readonly string[];
   /** Start strictly after this document: its values of `sort` and its key. */
   after?: readonly (string | number)[];
@@ -55,8 +58,8 @@ export type Views = Readonly<{
   /** With positions and tombstones, for those who apply events: deciders and projectors. Never seen: ORIGIN, undefined. */
   getPlaced: <D extends Document>(view: Projection<D>, keys: readonly string[]) => Promise<readonly Placed<D>[]>;
   find: <D extends Document>(view: Projection<D>, query: Query) => Promise<Page<D>>;
-  count: (view: Projection, where?: Where) => Promise<number>;
-  totals: (view: Projection) => Promise<Totals>;
+  count: <D extends Document>(view: Projection<D>, where?: Where) => Promise<number>;
+  totals: <D extends Document>(view: Projection<D>) => Promise<Totals>;
   cursor: (stream: string) => Promise<Cursor | undefined>;
   checkpoint: () => Promise<Position>;
   faults: () => Promise<Readonly<Record<string, Fault>>>;

@@ -1,0 +1,47 @@
+import type { FastifyRequest } from 'fastify';
+import { challengeOf } from '../../identity/scopes.ts';
+import { parseName } from '../../oci/names.ts';
+import { originOf } from '../origin.ts';
+import type { Worded } from '../refusal.ts';
+import { CATALOG_SCOPE, scopeOf } from './guard.ts';
+
+const isName = (text: unknown): text is string => {
+  try {
+    return typeof text === 'string' && parseName(text) === text;
+  } catch {
+    return false;
+  }
+};
+
+/** What a token for this route must be asked for. */
+const scopeOfRoute = ({ method, params, routeOptions: { url = '' } }: FastifyRequest): string => {
+  if (url.endsWith('/_catalog')) return CATALOG_SCOPE;
+  const { name } = (params ?? {}) as { name?: unknown };
+  if (!isName(name)) return '';
+  if (url.includes('/blobs/uploads') || method === 'PUT') return scopeOf(name, 'push');
+  return scopeOf(name, method === 'DELETE' ? 'delete' : 'pull');
+};
+
+/**
+ * Sends a client that is not logged in, or whose token is not enough, to the token service. The scope stands there for a token that
+ * has ended as well (nobody has looked at the route by then), so that a long push can go on with a new one.
+ */
+export const challengeFor = (
+  { error, detail }: Worded,
+  request: FastifyRequest,
+  publicUrl: string | undefined,
+): Readonly<Record<string, string>> => {
+  if (error.code !== 'UNAUTHENTICATED') return {};
+  const origin = originOf(request, publicUrl);
+  const refused = typeof detail.scope === 'string' ? detail.scope : undefined;
+  const scope = refused ?? scopeOfRoute(request);
+  const hasToken = /^bearer\b/i.test(request.headers.authorization ?? '');
+  return {
+    'www-authenticate': challengeOf({
+      realm: `${origin}/auth`,
+      service: new URL(origin).host,
+      ...(scope !== '' && { scope }),
+      ...(hasToken && { error: refused === undefined ? 'invalid_token' : 'insufficient_scope' }),
+    }),
+  };
+};
