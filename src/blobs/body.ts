@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 
 /** Bytes, and pieces, that may wait here before the source is asked to pause. */
-const MOST_WAITING = 256 * 1024;
+const MOST_WAITING = 64 * 1024;
 const MOST_PIECES = 64;
 
 /** The bytes of a source, one piece at a time. */
@@ -42,7 +42,7 @@ export const bodyOf = (source: Readable): Body => {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
     waiting.push(bytes);
     bytesWaiting += bytes.length;
-    if (bytesWaiting >= MOST_WAITING || waiting.length >= MOST_PIECES) source.pause();
+    if (bytesWaiting > MOST_WAITING || waiting.length >= MOST_PIECES) source.pause();
     wake();
   };
   const onEnd = (): void => change('ended');
@@ -52,7 +52,7 @@ export const bodyOf = (source: Readable): Body => {
   if (source.errored) change('broken', source.errored);
   else if (source.readableEnded) change('ended');
   else if (source.destroyed) change('broken', brokenOff());
-  else source.on('data', onData).on('end', onEnd).on('close', onClose);
+  else source.on('data', onData).on('end', onEnd).on('close', onClose).resume();
   // Stays for good: an error that comes after the reader has left must not end the process.
   source.on('error', onError);
 

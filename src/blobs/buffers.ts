@@ -11,13 +11,18 @@ export type Buffers = Readonly<{
    * @returns how to leave again
    */
   idle: (flush: () => void) => () => void;
+  /** Whether somebody may hold so many bytes in memory of its own, as small bodies do; all of them together up to a limit. */
+  reserve: (bytes: number) => boolean;
+  unreserve: (bytes: number) => void;
 }>;
 
+/** @param most buffers; all memory of their own that uploads reserve is as much again */
 export const buffersOf = (size: number, most: number): Buffers => {
   const free: ArrayBuffer[] = [];
   const waiting: ((buffer: ArrayBuffer) => void)[] = [];
   const idlers = new Set<() => void>();
   let made = 0;
+  let unreserved = size * most;
 
   const hand = (buffer: ArrayBuffer): void => {
     const next = waiting.shift();
@@ -60,6 +65,14 @@ export const buffersOf = (size: number, most: number): Buffers => {
       idlers.add(flush);
       if (waiting.length > 0) press();
       return () => idlers.delete(flush);
+    },
+    reserve: (bytes) => {
+      if (bytes > unreserved) return false;
+      unreserved -= bytes;
+      return true;
+    },
+    unreserve: (bytes) => {
+      unreserved += bytes;
     },
   };
 };

@@ -17,7 +17,7 @@ import { threads } from './threads.ts';
 
 const MIB = 1024 * 1024;
 
-/** The memory of all uploads together, beyond 64 KiB each: 32 buffers of 1 MiB. */
+/** The memory of all uploads together: 32 buffers of 1 MiB, and as much again for bodies that are small. */
 const BUFFER = MIB;
 const MOST_BUFFERS = 32;
 
@@ -47,7 +47,7 @@ const prepare = async (layout: Layout, syncFolder: Store['syncFolder']): Promise
 };
 
 /** Copies, because the caller may go on using its bytes, and because a message takes the whole memory behind a view. */
-const pieceOf = (bytes: Uint8Array): ArrayBuffer => Uint8Array.from(bytes).buffer;
+const pieceOf = (bytes: Uint8Array): ArrayBuffer => new Uint8Array(bytes).buffer;
 
 const putting =
   (store: Store): Blobs['put'] =>

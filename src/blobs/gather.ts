@@ -1,13 +1,8 @@
 import type { Body } from './body.ts';
 import type { Buffers } from './buffers.ts';
 import { type Filling, fillingOf, type Hand } from './filling.ts';
+import { type Holding, holding } from './holding.ts';
 import type { Piece } from './orders.ts';
-
-/** A body up to this size is handed on in memory of its own, so that many small ones do not wait for the shared buffers. */
-export const SMALL = 64 * 1024;
-
-/** Chunks of a small body that are kept apart: a client that sends single bytes must not cost a hundred times their memory. */
-const MOST_CHUNKS = 64;
 
 export type Gathering = Readonly<{
   body: Body;
@@ -21,29 +16,6 @@ export type Gathering = Readonly<{
 
 type Next = () => Promise<Uint8Array | undefined>;
 
-const joined = (chunks: readonly Uint8Array[], length: number): Piece => {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return { bytes: bytes.buffer, length };
-};
-
-const beginning = async (next: Next): Promise<Readonly<{ chunks: readonly Uint8Array[]; size: number; ended: boolean }>> => {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  while (size <= SMALL) {
-    const chunk = await next();
-    if (chunk === undefined) return { chunks, size, ended: true };
-    chunks.push(chunk);
-    size += chunk.length;
-    if (chunks.length === MOST_CHUNKS) chunks.splice(0, MOST_CHUNKS, new Uint8Array(joined(chunks, size).bytes));
-  }
-  return { chunks, size, ended: false };
-};
-
 const nextFor = async (filling: Filling, next: Next, buffers: Buffers): Promise<Uint8Array | undefined> => {
   if (!filling.partial()) return next();
   const leave = buffers.idle(filling.flush);
@@ -52,6 +24,19 @@ const nextFor = async (filling: Filling, next: Next, buffers: Buffers): Promise<
   } finally {
     leave();
   }
+};
+
+/** @returns whether that was the whole body */
+const holdAll = async (held: Holding, next: Next): Promise<boolean> => {
+  for (let chunk = await next(); chunk !== undefined; chunk = await next()) if (!held.add(chunk)) return false;
+  return true;
+};
+
+/** The rest of a body that is not small. */
+const gatherLarge = async (filling: Filling, next: Next, buffers: Buffers, commit: Hand): Promise<void> => {
+  const more: Next = () => nextFor(filling, next, buffers);
+  for (let chunk = await more(); chunk !== undefined; chunk = await more()) await filling.add(chunk);
+  await filling.end(commit);
 };
 
 /**
@@ -68,19 +53,19 @@ export const gather = async ({ body, buffers, write, commit, check }: Gathering)
     return chunk;
   };
 
-  const first = await beginning(next);
-  if (first.ended) {
-    if (size > 0) await commit(joined(first.chunks, size), size);
-    return;
-  }
+  const held = holding(buffers);
   const filling = fillingOf({ buffers, write, failed: body.abort });
-  const more: Next = () => nextFor(filling, next, buffers);
   try {
-    for (const chunk of first.chunks) await filling.add(chunk);
-    for (let chunk = await more(); chunk !== undefined; chunk = await more()) await filling.add(chunk);
-    await filling.end((piece) => commit(piece, size));
+    if (await holdAll(held, next)) {
+      if (size > 0) await commit(held.joined(), size);
+      return;
+    }
+    for (const chunk of held.drain()) await filling.add(chunk);
+    await gatherLarge(filling, next, buffers, (piece) => commit(piece, size));
   } catch (error) {
     await filling.drop();
     throw error;
+  } finally {
+    held.drain();
   }
 };

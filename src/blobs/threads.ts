@@ -1,7 +1,15 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { RegistryError } from '../errors.ts';
-import { type AnswerMessage, type AnswerTo, errorOf, type OrderName, type OrderOf, type WorkerSetup } from './orders.ts';
+import {
+  type AnswerMessage,
+  type AnswerTo,
+  errorOf,
+  type Fault,
+  type OrderName,
+  type OrderOf,
+  type WorkerSetup,
+} from './orders.ts';
 
 type Waiting = Readonly<{ resolve: (answer: unknown) => void; reject: (error: unknown) => void }>;
 type Order = <K extends OrderName>(name: K, order: OrderOf<K>, transfer?: readonly ArrayBuffer[]) => Promise<AnswerTo<K>>;
@@ -15,11 +23,17 @@ export type Threads = Readonly<{
   close: () => Promise<void>;
 }>;
 
+const died = (error: unknown): Fault => ({
+  code: 'ERR_WORKER_DIED',
+  message: `A thread of the blob store died: ${error instanceof Error ? error.message : String(error)}`,
+});
+
 const threadOf = (setup: WorkerSetup, file: URL): Thread => {
   const waiting = new Map<number, Waiting>();
   let calls = 0;
   let closed = false;
   let whenIdle = (): void => undefined;
+  let worker: Worker | undefined;
 
   const settle = ({ call, answer, fault }: AnswerMessage): void => {
     const caller = waiting.get(call);
@@ -29,18 +43,18 @@ const threadOf = (setup: WorkerSetup, file: URL): Thread => {
     if (waiting.size === 0) whenIdle();
   };
 
+  // One that dies takes its open files with it. Sessions lose nothing but their running hashes: the next order starts another.
   const start = (): Worker => {
     const started = new Worker(file, { workerData: setup });
     started.on('message', settle);
-    // It takes its open files with it. Sessions lose nothing but their running hashes, so that a new thread can go on.
     started.on('error', (error) => {
-      worker = start();
-      const fault = { code: 'ERR_WORKER_DIED', message: `A thread of the blob store died: ${String(error)}` };
-      for (const call of [...waiting.keys()]) settle({ call, fault });
+      worker = undefined;
+      for (const call of [...waiting.keys()]) settle({ call, fault: died(error) });
     });
     return started;
   };
-  let worker = start();
+
+  worker = start();
 
   return {
     order: (name, order, transfer = []) =>
@@ -48,6 +62,7 @@ const threadOf = (setup: WorkerSetup, file: URL): Thread => {
         if (closed) return reject(new RegistryError('UNAVAILABLE', 'The blob store is closed.'));
         calls += 1;
         waiting.set(calls, { resolve: resolve as Waiting['resolve'], reject });
+        worker ??= start();
         worker.postMessage({ call: calls, name, order }, transfer);
       }),
     stop: async () => {
@@ -58,6 +73,7 @@ const threadOf = (setup: WorkerSetup, file: URL): Thread => {
           whenIdle = resolve;
         });
       }
+      if (worker === undefined) return;
       const ended = once(worker, 'exit');
       worker.postMessage('end');
       await ended;

@@ -45,21 +45,26 @@ const metadataSchema = object(
   },
 );
 
-/** Compiles every schema once. */
+/** Compiles every schema once. @throws InvalidEvent when a type's upcasts do not lead from version 1 to its version */
 export const catalogueOf = (definitions: Readonly<Record<string, EventDefinition>>): Catalogue => {
   const ajv = new Ajv({ allErrors: false, strict: true, strictTypes: false, allowUnionTypes: true });
   const metadata = ajv.compile(metadataSchema);
+  const known = new Map(Object.entries(definitions));
   const checks = new Map<string, ValidateFunction>();
-  for (const [type, { schema }] of Object.entries(definitions)) checks.set(type, ajv.compile(schema));
+  for (const [type, { schema, version, upcasts = [] }] of known) {
+    if (upcasts.length !== version - 1)
+      throw new InvalidEvent(`${type} is at version ${version} with ${upcasts.length} steps to it.`);
+    checks.set(type, ajv.compile(schema));
+  }
 
   return {
-    types: Object.keys(definitions),
-    definitionOf: (type) => definitions[type],
+    types: [...known.keys()],
+    definitionOf: (type) => known.get(type),
 
     check: (event) => {
       const data = checks.get(event.type);
       if (data === undefined) throw new InvalidEvent(`No event type ${event.type} in the catalogue.`);
-      if (event.metadata.version !== definitions[event.type]?.version)
+      if (event.metadata.version !== known.get(event.type)?.version)
         throw new InvalidEvent(`${event.type} is not of this release's version.`);
       if (!data(event.data)) throw new InvalidEvent(`${event.type}: ${ajv.errorsText(data.errors, { dataVar: 'data' })}.`);
       if (!metadata(event.metadata))
@@ -67,7 +72,7 @@ export const catalogueOf = (definitions: Readonly<Record<string, EventDefinition
     },
 
     upcast: (event) => {
-      const definition = definitions[event.type];
+      const definition = known.get(event.type);
       const { version } = event.metadata;
       if (definition === undefined || version > definition.version) throw new UnknownEvent(event);
       if (version === definition.version) return event;

@@ -15,13 +15,11 @@ export const resource = (app: FastifyInstance, url: string, handlers: Readonly<P
   const given = handlers.GET !== undefined && handlers.HEAD === undefined ? { ...handlers, HEAD: handlers.GET } : handlers;
   const allowed = METHODS.filter((method) => given[method] !== undefined);
   for (const method of allowed) app.route({ method, url, exposeHeadRoute: false, handler: given[method] as RouteHandlerMethod });
-  app.route({
-    method: app.supportedMethods.filter((method) => given[method as Method] === undefined),
-    url,
-    exposeHeadRoute: false,
-    handler: (request: FastifyRequest, reply: FastifyReply) => {
-      reply.header('allow', allowed.join(', '));
-      throw new RegistryError('METHOD_NOT_ALLOWED', `This path takes ${allowed.join(', ')}.`, { method: request.method });
-    },
-  });
+  const refuse = async (request: FastifyRequest, reply: FastifyReply): Promise<never> => {
+    reply.header('allow', allowed.join(', '));
+    throw new RegistryError('METHOD_NOT_ALLOWED', `This path takes ${allowed.join(', ')}.`, { method: request.method });
+  };
+  const others = app.supportedMethods.filter((method) => given[method as Method] === undefined);
+  // On request: before the body is read, which may be large or of a type that nobody expects here.
+  app.route({ method: others, url, exposeHeadRoute: false, onRequest: refuse, handler: refuse });
 };

@@ -24,6 +24,8 @@ const LARGEST_FORM = 64 * 1024;
 const HEAD_TIMEOUT_MS = 30_000;
 /** How long a connection may rest between requests, in ms: longer than the 60 s of common load balancers, which must be the ones to close. */
 const KEEP_ALIVE_MS = 75_000;
+/** How often a stopping server looks for connections that rest, in ms. */
+const REST_CHECK_MS = 50;
 /** How long a socket may be silent in the middle of a request, in ms. */
 const SILENCE_MS = 300_000;
 
@@ -43,6 +45,15 @@ const knowEveryMethod = (app: FastifyInstance): void => {
     if (method === 'QUERY' || (method !== 'CONNECT' && !app.supportedMethods.includes(method)))
       app.addHttpMethod(method, { overrideExisting: true });
   }
+};
+
+/** Requests that are under way at the stop leave a connection that rests when they are answered, and closing would wait for it. */
+const closeRestingConnections = (app: FastifyInstance): void => {
+  app.addHook('preClose', async () => {
+    if (!app.server.listening) return;
+    const closing = setInterval(() => app.server.closeIdleConnections(), REST_CHECK_MS);
+    app.server.once('close', () => clearInterval(closing));
+  });
 };
 
 /** The whole HTTP application, on no port yet. */
@@ -72,6 +83,7 @@ export const httpServer = async (deps: HttpDeps, logger: FastifyBaseLogger): Pro
   });
   knowEveryMethod(app);
   app.server.headersTimeout = HEAD_TIMEOUT_MS;
+  closeRestingConnections(app);
   if (logger.level === 'debug' || logger.level === 'trace') logRequests(app);
 
   refuseIn(app, MANAGEMENT_REFUSING);

@@ -28,7 +28,8 @@ const invalid = (problem: string, at?: string): RegistryError =>
 
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const decoder = new TextDecoder('utf-8', { fatal: true });
+// A byte order mark is left in and so refused (RFC 8259, section 8.1): clients that read JSON strictly could not pull it again.
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 const parse = (bytes: Uint8Array): Json => {
   let value: unknown;
@@ -66,13 +67,22 @@ const descriptors = (value: unknown, at: string, role: Role): readonly NamedCont
 const optional = (value: unknown, at: string, role: Role): readonly NamedContent[] =>
   value === undefined ? [] : descriptors(value, at, role);
 
+/** Schema 2, and not an image to one reader and an index to another, who would pull different things (CVE-2021-41190). */
+const checkForm = (manifest: Json, ...fields: readonly string[]): void => {
+  if (manifest.schemaVersion !== 2) throw invalid('is not 2', 'schemaVersion');
+  const foreign = fields.find((field) => (manifest[field] ?? null) !== null);
+  if (foreign !== undefined) throw invalid('does not belong into a manifest of this media type', foreign);
+};
+
 const contentOf = (manifest: Json, mediaType: string): readonly NamedContent[] => {
   switch (kindOf(mediaType)) {
     case 'schema1':
       throw invalid('is of schema 1, which docker retired; push it with a client of this decade', 'mediaType');
     case 'image':
+      checkForm(manifest, 'manifests');
       return [descriptor(manifest.config, 'config', 'config'), ...descriptors(manifest.layers, 'layers', 'layer')];
     case 'index':
+      checkForm(manifest, 'layers', 'config');
       return descriptors(manifest.manifests, 'manifests', 'manifest');
     case 'artifact':
       return optional(manifest.blobs, 'blobs', 'layer');
@@ -81,9 +91,9 @@ const contentOf = (manifest: Json, mediaType: string): readonly NamedContent[] =
   }
 };
 
-const textField = (manifest: Json, field: string): string | undefined => {
-  const value = manifest[field];
-  if (value !== undefined && typeof value !== 'string') throw invalid('is not a text', field);
+const textField = (object: Json, field: string, at = field): string | undefined => {
+  const value = object[field];
+  if (value !== undefined && typeof value !== 'string') throw invalid('is not a text', at);
   return value === '' ? undefined : value;
 };
 
@@ -105,7 +115,8 @@ const mediaTypeOf = (manifest: Json, contentType: string | undefined): string =>
  */
 const artifactTypeOf = (manifest: Json, mediaType: string): string | undefined => {
   const config = manifest.config;
-  const ofConfig = kindOf(mediaType) === 'image' && isObject(config) ? textField(config, 'mediaType') : undefined;
+  const ofConfig =
+    kindOf(mediaType) === 'image' && isObject(config) ? textField(config, 'mediaType', 'config.mediaType') : undefined;
   return (textField(manifest, 'artifactType') ?? ofConfig)?.slice(0, 255).toWellFormed();
 };
 
@@ -126,9 +137,9 @@ const distinct = (references: readonly NamedContent[]): readonly NamedContent[] 
 export const readManifest = (bytes: Uint8Array, contentType: string | undefined): ManifestContent => {
   const manifest = parse(bytes);
   const mediaType = mediaTypeOf(manifest, contentType);
-  if (kindOf(mediaType) !== 'artifact' && manifest.schemaVersion !== 2) throw invalid('is not 2', 'schemaVersion');
+  const content = contentOf(manifest, mediaType);
   const subject = manifest.subject === undefined ? undefined : descriptor(manifest.subject, 'subject', 'subject');
-  const references = distinct([...contentOf(manifest, mediaType), ...(subject === undefined ? [] : [subject])]);
+  const references = distinct([...content, ...(subject === undefined ? [] : [subject])]);
   if (references.length > MOST_REFERENCES) throw invalid(`names more than ${MOST_REFERENCES} things`);
   const artifactType = artifactTypeOf(manifest, mediaType);
   return {

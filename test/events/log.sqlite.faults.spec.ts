@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
@@ -11,16 +10,25 @@ import { AppendOutcomeUnknown, type EventLog, LogFull, NO_STREAM } from '../../s
 import { sqliteEventLog } from '../../src/events/log/sqlite.ts';
 import { committer } from '../../src/events/log/sqliteCommit.ts';
 import { openForWriting, SCHEMA_VERSION } from '../../src/events/log/sqliteSchema.ts';
-import { anEvent, events, everything, rejectionOf, takeUntil } from '../contracts/eventLog.contract.ts';
-import { attempt, exitOf, scratchFolder } from '../support/processes.ts';
-import { FAILING_FSYNC, faultyWriter, LARGEST_FILE, noFaults } from './processes/faults.ts';
+import { anEvent, events, everything, rejectionOf, takeUntil } from '../contracts/eventLog/given.ts';
+import { attempt, scratchFolder } from '../support/processes.ts';
+import {
+  FAILING_CHECKPOINT,
+  FAILING_COMMIT,
+  faultyWriter,
+  LARGEST_FILE,
+  noFaults,
+  SQLITE_FULL,
+  SQLITE_IOERR_FSYNC,
+} from './processes/faults.ts';
 
 const folder = scratchFolder();
 let files = 0;
 const newFile = (): string => join(folder.path, `log-${files++}.db`);
 after(folder.remove);
 
-const programOf = (name: string): string => fileURLToPath(new URL(`./processes/${name}.ts`, import.meta.url));
+const APPEND_FOREVER = fileURLToPath(new URL('./processes/appendForever.ts', import.meta.url));
+const APPEND_ONCE = fileURLToPath(new URL('./processes/appendOnce.ts', import.meta.url));
 
 type Acknowledged = Readonly<{ stream: string; revision: number; position: string; batch: string }>;
 
@@ -31,14 +39,16 @@ const parse = (line: string): Acknowledged => {
 
 /** Lets a process append to a log and kills it after some acknowledgements. @returns those that it got out */
 const appendUntilKilled = async (path: string, acknowledgements: number): Promise<readonly Acknowledged[]> => {
-  const child = spawn(process.execPath, [programOf('appendForever'), path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [APPEND_FOREVER, path], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines: string[] = [];
-  const output = createInterface(child.stdout);
-  output.on('line', (line) => {
-    if (lines.push(line) === acknowledgements) child.kill('SIGKILL');
+  let unfinished = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const parts = `${unfinished}${text}`.split('\n');
+    unfinished = parts.pop() ?? '';
+    lines.push(...parts);
+    if (lines.length >= acknowledgements) child.kill('SIGKILL');
   });
-  await once(output, 'close');
-  await exitOf(child);
+  await once(child, 'close');
   return lines.map(parse);
 };
 
@@ -52,21 +62,23 @@ const expectGapless = (list: readonly Recorded[]): void => {
 };
 
 type Part = Readonly<{ batch: string; part: number; of: number }>;
+const partsOf = (list: readonly Recorded[]): readonly Part[] => list.map(({ data }) => data as Part);
 
 const expectWholeBatches = (list: readonly Recorded[]): void => {
-  for (let index = 0; index < list.length; ) {
-    const { batch, of } = list[index]?.data as Part;
-    const parts = list.slice(index, index + of).map(({ data }) => data);
+  const all = partsOf(list);
+  for (let index = 0; index < all.length; ) {
+    const { batch, of } = all[index] ?? { batch: '', of: 1 };
+    const parts = all.slice(index, index + of);
     expect(parts).to.deep.equal(Array.from({ length: of }, (_, part) => ({ batch, part, of })));
     index += of;
   }
 };
 
 const expectPresent = (acknowledged: readonly Acknowledged[], list: readonly Recorded[]): void => {
+  const parts = partsOf(list);
   for (const { stream, revision, position, batch } of acknowledged) {
-    const event = list[Number(position) - 1];
-    expect(event).to.include({ stream, revision, position });
-    expect((event?.data as Part).batch).to.equal(batch);
+    expect(list[Number(position) - 1]).to.include({ stream, revision, position });
+    expect(parts[Number(position) - 1]?.batch).to.equal(batch);
   }
 };
 
@@ -138,6 +150,24 @@ describe('The embedded log on a full disk', () => {
     await log.close();
   });
 
+  it('goes on also when it was the commit that found no room', async () => {
+    const { faults, log } = await open();
+    faults[FAILING_COMMIT] = SQLITE_FULL;
+    await rejectionOf(log.append('a', NO_STREAM, events(2)), LogFull);
+    faults[FAILING_COMMIT] = 0;
+    expect(await log.append('a', NO_STREAM, events(2))).to.deep.equal({ revision: 1, position: '0000000000000002' });
+    await log.close();
+  });
+
+  it('goes on without copying the write-ahead log into the file', async () => {
+    const { faults, log } = await open();
+    faults[FAILING_CHECKPOINT] = SQLITE_FULL;
+    const data = 'x'.repeat(400_000);
+    for (let index = 0; index < 20; index++) await log.append(`s-${index}`, NO_STREAM, [anEvent(data)]);
+    expect(await everything(log)).to.have.length(20);
+    await log.close();
+  });
+
   it('refuses a whole transaction, so that nobody is told of what is not there', async () => {
     const { faults, log } = await open();
     faults[LARGEST_FILE] = 60;
@@ -161,19 +191,35 @@ describe('The embedded log on a disk whose fsync fails', () => {
   it('does not know what became of the append, reports it once, and takes no more', async () => {
     const { faults, fatal, log } = await open();
     await log.append('a', NO_STREAM, events(2));
-    faults[FAILING_FSYNC] = 1;
+    faults[FAILING_COMMIT] = SQLITE_IOERR_FSYNC;
     const error = await rejectionOf(log.append('a', 1, events(1)), AppendOutcomeUnknown);
-    expect(error.cause).to.have.property('message', 'disk I/O error');
-    faults[FAILING_FSYNC] = 0;
+    expect(error.cause).to.have.property('message', 'commit failed with 1034');
+    faults[FAILING_COMMIT] = 0;
     expect((await rejectionOf(log.append('a', 1, events(1)))).message).to.include('takes no more appends');
     expect(fatal).to.have.length(1);
     expect(await everything(log)).to.have.length(2);
     await log.close();
   });
 
+  it('goes no further either when it fails while the write-ahead log is copied into the file', async () => {
+    const { faults, fatal, log } = await open();
+    faults[FAILING_CHECKPOINT] = SQLITE_IOERR_FSYNC;
+    const data = 'x'.repeat(400_000);
+    let answered = 0;
+    const appending = (async () => {
+      for (; ; answered++) await log.append(`s-${answered}`, NO_STREAM, [anEvent(data)]);
+    })();
+    await rejectionOf(appending);
+    expect(answered).to.be.greaterThan(5);
+    expect((await everything(log)).length).to.be.within(answered, answered + 1);
+    expect(fatal).to.have.length(1);
+    expect(fatal[0]).to.have.property('message', 'checkpoint failed with 1034');
+    await log.close();
+  });
+
   it('refuses what was waiting, of which nothing is written', async () => {
     const { faults, fatal, log } = await open();
-    faults[FAILING_FSYNC] = 1;
+    faults[FAILING_COMMIT] = SQLITE_IOERR_FSYNC;
     const appends = Array.from({ length: 3000 }, (_, index) => log.append(`s-${index}`, NO_STREAM, [anEvent()]));
     const errors = await Promise.all(appends.map((append) => rejectionOf(append)));
     const unknown = errors.filter((error) => error instanceof AppendOutcomeUnknown);
@@ -184,9 +230,9 @@ describe('The embedded log on a disk whose fsync fails', () => {
   });
 
   it('ends the process, with the cause on its error output', async () => {
-    const ran = await attempt(process.execPath, [programOf('appendOnce'), newFile(), 'fail']);
+    const ran = await attempt(process.execPath, [APPEND_ONCE, newFile(), 'fail']);
     expect(ran).to.include({ code: 70, stdout: '' });
-    expect(ran.stderr).to.match(/^The event log failed, and the process ends with it\. .*disk I\/O error/);
+    expect(ran.stderr).to.match(/^The event log failed, and the process ends with it\. .*commit failed with 1034/);
   });
 
   it('reports a writer thread that dies between two appends', async () => {
@@ -211,7 +257,7 @@ describe('The embedded log on a disk whose fsync fails', () => {
 
 describe('The embedded log as a part of a process', () => {
   it('says nothing on its own, and lets the process end once it is closed', async () => {
-    const ran = await attempt(process.execPath, [programOf('appendOnce'), newFile()]);
+    const ran = await attempt(process.execPath, [APPEND_ONCE, newFile()]);
     expect(ran).to.include({ code: 0, stdout: 'closed\n', stderr: '' });
   });
 

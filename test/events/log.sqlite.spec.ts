@@ -1,17 +1,34 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { ORIGIN, type Recorded } from '../../src/events/event.ts';
 import { LARGEST_READ, NO_STREAM } from '../../src/events/log/log.ts';
 import { type SqliteEventLog, sqliteEventLog } from '../../src/events/log/sqlite.ts';
-import { anEvent, eventLogContract, events, everything, rejectionOf, takeUntil } from '../contracts/eventLog.contract.ts';
+import { anEvent, events, everything, rejectionOf, takeUntil } from '../contracts/eventLog/given.ts';
+import { eventLogContract } from '../contracts/eventLog.contract.ts';
 import { scratchFolder } from '../support/processes.ts';
 
 const folder = scratchFolder();
 let files = 0;
 const newFile = (): string => join(folder.path, `log-${files++}.db`);
 after(folder.remove);
+
+/** Counts the turns of the event loop until it is told to stop. */
+const turnsOfOthers = () => {
+  const over = new AbortController();
+  const counting = (async () => {
+    let count = 0;
+    for (; !over.signal.aborted; count++) await turn();
+    return count;
+  })();
+  return {
+    stop: () => {
+      over.abort();
+      return counting;
+    },
+  };
+};
 
 eventLogContract('The embedded log in memory', () => sqliteEventLog(':memory:'));
 eventLogContract('The embedded log in a file', () => sqliteEventLog(newFile()));
@@ -99,7 +116,7 @@ for (const [name, place] of [
         expect((await rejectionOf(log.readAll({ after, limit: 1 }))).message).to.include('No position of this log');
     });
 
-    it('refuses to follow from behind its end, where it would hide what comes', async () => {
+    it('refuses to follow from past its end, where it would hide what comes', async () => {
       await appendMany(1, 3);
       const follower = takeUntil(log.follow('0000000000000004', { limit: 1 }), () => true);
       expect((await rejectionOf(follower)).message).to.include('another one');
@@ -171,25 +188,15 @@ for (const [name, place] of [
       expect(log.stats().eventsRead, 'events that were no longer in memory').to.be.within(24, 26);
     });
 
-    it('lets others have their turn while a follower catches up', async () => {
+    it('gives others their turn between two long pages', async () => {
       await appendMany(20, 200);
-      const reopened = log.stats().eventsRead;
-      let turnsOfOthers = 0;
-      let over = false;
-      const others = (async () => {
-        while (!over) {
-          await turn();
-          turnsOfOthers += 1;
-        }
-      })();
+      const others = turnsOfOthers();
       for (let after = ORIGIN, pages = 0; pages < 10; pages++) {
         const page = await log.readAll({ after, limit: 400 });
         after = page.at(-1)?.position ?? ORIGIN;
       }
-      over = true;
-      await others;
-      expect(log.stats().eventsRead - reopened).to.equal(4000);
-      expect(turnsOfOthers).to.be.at.least(9);
+      expect(await others.stop()).to.be.at.least(9);
+      expect(log.stats()).to.include({ reads: 10, eventsRead: 4000 });
     });
   });
 
@@ -231,6 +238,46 @@ describe('The embedded log in a file, opened again', () => {
     await again.append('a', 4, events(2));
     expect((await seen).map(({ revision }) => revision)).to.deep.equal([2, 3, 4, 5, 6]);
     await again.close();
+  });
+
+  it('gives others their turn while a follower catches up, however small its batches are', async () => {
+    const path = newFile();
+    const log = await sqliteEventLog(path);
+    await log.append('a', NO_STREAM, events(500));
+    await log.close();
+
+    const again = await sqliteEventLog(path);
+    const others = turnsOfOthers();
+    await takeUntil(again.follow(ORIGIN, { limit: 10 }), (list) => list.length === 500);
+    expect(await others.stop()).to.be.at.least(49);
+    expect(again.stats()).to.include({ reads: 50, eventsRead: 500 });
+    await again.close();
+  });
+
+  it('hands out nothing more to a follower whose signal aborts while the file is read for it', async () => {
+    const path = newFile();
+    const log = await sqliteEventLog(path);
+    await log.append('a', NO_STREAM, events(5));
+    await log.close();
+
+    const again = await sqliteEventLog(path);
+    const stop = new AbortController();
+    const batches = again.follow(ORIGIN, { limit: 2, signal: stop.signal })[Symbol.asyncIterator]();
+    expect((await batches.next()).value).to.have.length(2);
+    const next = batches.next();
+    stop.abort();
+    expect(await next).to.have.property('done', true);
+    await again.close();
+  });
+
+  it('copies the write-ahead log into the file as it grows, and begins it anew', async () => {
+    const path = newFile();
+    const log = await sqliteEventLog(path);
+    const data = 'x'.repeat(400_000);
+    for (let index = 0; index < 20; index++) await log.append(`s-${index}`, NO_STREAM, [anEvent(data), anEvent(data)]);
+    expect(statSync(path).size, 'the file').to.be.greaterThan(8_000_000);
+    expect(statSync(`${path}-wal`).size, 'the write-ahead log').to.be.lessThan(8_000_000);
+    await log.close();
   });
 
   it('is one file when it is closed: the write-ahead log went into it', async () => {

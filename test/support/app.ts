@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import pino from 'pino';
 import { type App, openApp } from '../../src/app.ts';
-import { usersDecider } from '../../src/commands/users.ts';
+import { type UserCommand, usersDecider } from '../../src/commands/users.ts';
 import { readConfig } from '../../src/config.ts';
 import type { Position } from '../../src/events/event.ts';
 import { NO_STREAM } from '../../src/events/log/log.ts';
@@ -12,6 +12,7 @@ import type { RepositoryEvents } from '../../src/events/repository.ts';
 import type { Role } from '../../src/events/users.ts';
 import { systemContext } from '../../src/firstStart.ts';
 import { passwords } from '../../src/identity/passwords.ts';
+import { usernameKey, usernames } from '../../src/projections/users.ts';
 import { basic, bearer, type HttpClient, httpClient } from './http.ts';
 import { type Environment, scratchFolder, waitUntil } from './processes.ts';
 import { ADMIN, PASSWORD } from './registryProcess.ts';
@@ -25,21 +26,26 @@ export type TestApp = Readonly<{
   url: string;
   /** `127.0.0.1:<port>` */
   host: string;
+  dataDir: string;
   port: number;
   /** The administrator, by Basic. */
   admin: HttpClient;
   anonymous: HttpClient;
   /** Makes a user with PASSWORD. @returns who sends it by Basic */
   register: (username: string, role?: Role) => Promise<HttpClient>;
+  /** Ends what was issued to the user before. */
+  changePassword: (username: string, password: string) => Promise<void>;
   /** The same connections with a token for these scopes, from the token service. */
   withToken: (username: string, scope: string) => Promise<HttpClient>;
   /** A repository that everybody may see, which nothing can make over HTTP yet. */
   createPublic: (repository: string) => Promise<void>;
   /** Without a port: for what no client would send. */
   inject: (options: InjectOptions) => Promise<LightMyRequestResponse>;
+  /** The failures of its own that the registry has logged; whoever takes them has expected them. */
+  takeFailures: () => readonly string[];
   /** The newest event: nothing was recorded between two calls that give the same. */
   head: () => Promise<Position>;
-  /** Stops it. @throws when it has logged a failure of its own meanwhile: no request may cause one */
+  /** Stops it. @throws when it has logged failures that nobody took: no request may cause one */
   close: () => Promise<void>;
 }>;
 
@@ -69,14 +75,24 @@ export const openTestApp = async (env: Environment = {}): Promise<TestApp> => {
   const url = `http://${host}`;
   const admin = httpClient(url, { authorization: basic(ADMIN, PASSWORD) });
 
-  const seen = (position: Position): Promise<unknown> =>
-    waitUntil('the views show it', async () => (await app.views.checkpoint()) >= position);
+  const seen = async (position: Position): Promise<void> => {
+    await waitUntil('the views show it', async () => (await app.views.checkpoint()) >= position);
+  };
+
+  const hashed = (password: string): Promise<string> => passwords(QUICK_ARGON2).hash(password);
+  const changeUsers = async (command: UserCommand): Promise<void> => {
+    await seen((await app.execute(app.streams.users, usersDecider, command, systemContext())).position);
+  };
 
   const register = async (username: string, role: Role = 'user'): Promise<HttpClient> => {
-    const passwordHash = await passwords(QUICK_ARGON2).hash(PASSWORD);
-    const command = { type: 'RegisterUser', username, email: null, role, passwordHash } as const;
-    await seen((await app.execute(app.streams.users, usersDecider, command, systemContext())).position);
+    await changeUsers({ type: 'RegisterUser', username, email: null, role, passwordHash: await hashed(PASSWORD) });
     return admin.as(basic(username, PASSWORD));
+  };
+
+  const changePassword = async (username: string, password: string): Promise<void> => {
+    const named = await app.views.get(usernames, usernameKey(username));
+    if (named === undefined) throw new Error(`There is no user ${username}.`);
+    await changeUsers({ type: 'ChangePassword', userId: named.userId, passwordHash: await hashed(password) });
   };
 
   const createPublic = async (repository: string): Promise<void> => {
@@ -96,13 +112,16 @@ export const openTestApp = async (env: Environment = {}): Promise<TestApp> => {
     app,
     url,
     host,
+    dataDir: folder.path,
     port,
     admin,
     anonymous: admin.as(undefined),
     register,
+    changePassword,
     withToken: async (username, scope) => admin.as(await bearer(admin, basic(username, PASSWORD), scope)),
     createPublic,
     inject: (options) => app.http.inject(options),
+    takeFailures: () => failures.splice(0),
     head: () => app.log.head(),
     close: async () => {
       admin.close();

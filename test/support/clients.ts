@@ -82,3 +82,16 @@ export const dockerClient = (socket: string): Client =>
     // The classic builder needs no helper image, so it can build `FROM scratch` without a network.
     env: { HOME: folder, DOCKER_CONFIG: undefined, DOCKER_HOST: undefined, DOCKER_BUILDKIT: '0' },
   }));
+
+/** A client for the suite whose `describe` callback calls it. @returns it, once the suite runs */
+export const clientFor = (start: () => Client): (() => Client) => {
+  let client: Client | undefined;
+  before(() => {
+    client = start();
+  });
+  after(() => client?.dispose());
+  return () => {
+    if (client === undefined) throw new Error('The client is there only while the tests of its suite run.');
+    return client;
+  };
+};

@@ -4,12 +4,13 @@ import { keysDecider } from '../../src/commands/keys.ts';
 import { knowledgeOf } from '../../src/commands/knowledge.ts';
 import { repositoryDecider } from '../../src/commands/repository.ts';
 import { usersDecider } from '../../src/commands/users.ts';
-import { type ErrorCode, type ErrorDetail, RegistryError } from '../../src/errors.ts';
+import type { ErrorCode, ErrorDetail } from '../../src/errors.ts';
 import { catalogue } from '../../src/events/catalogue.ts';
 import type { Fact, NewEvent } from '../../src/events/event.ts';
 import type { Document, Projection, Seen } from '../../src/projections/projection.ts';
 import { neverSeen } from '../../src/projections/reduce.ts';
 import type { Views } from '../../src/projections/views/views.ts';
+import { refusalOf } from '../identity/refusals.ts';
 import { at } from './facts.ts';
 
 // `repository(created, linked(layer)).when(push(image)).thenRecords([...])`: the rules of one stream as sentences.
@@ -35,7 +36,7 @@ const empty: Views = {
 
 const uuidOf = (n: number): string => `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`;
 
-/** Facts as a log would hold them, in one stream, one a second. */
+/** Facts as a log would hold them, in one stream, a millisecond from one to the next. */
 export const seen = (facts: readonly Fact[], stream = 'test', first = 0): readonly Seen[] =>
   facts.map(({ type, data }, index) => ({
     id: uuidOf(first + index),
@@ -76,15 +77,6 @@ type Then = Readonly<{
   thenNothing: () => Promise<void>;
 }>;
 
-const refusalOf = async (decision: Promise<readonly Fact[]>): Promise<RegistryError> => {
-  try {
-    expect.fail(`It was not refused, but recorded ${JSON.stringify(await decision)}.`);
-  } catch (error) {
-    if (error instanceof RegistryError) return error;
-    throw error;
-  }
-};
-
 /** The rules of one decider, on a stream in which these facts have happened. */
 export const deciding =
   <C>(decider: Decider<C>) =>
@@ -96,7 +88,7 @@ export const deciding =
         for (const event of seen(recorded)) catalogue.check(sealed(event));
       },
       thenRefuses: async (code, detail) => {
-        const refusal = await refusalOf(decideOn(decider, seen(facts), command));
+        const refusal = await refusalOf(() => decideOn(decider, seen(facts), command));
         expect(refusal.code).to.equal(code);
         if (detail !== undefined) expect(refusal.detail).to.deep.equal(detail);
       },

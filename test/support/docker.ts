@@ -49,7 +49,7 @@ const sweepUp = (folder: string): void => {
  * A docker daemon of its own, with its own folders, socket and no network: no bridge, no iptables, and vfs, which needs no
  * kernel module. Loopback addresses are insecure registries to it, so plain HTTP is fine.
  */
-export const startDocker = async (): Promise<Docker> => {
+const startDocker = async (): Promise<Docker> => {
   const { path: folder, remove } = scratchFolder();
   const socket = join(folder, 'sock');
   const config = join(folder, 'daemon.json');
@@ -97,5 +97,18 @@ export const startDocker = async (): Promise<Docker> => {
       client.dispose();
       await end();
     },
+  };
+};
+
+/** A docker daemon for the suite whose `describe` callback calls it. @returns it, once the suite runs */
+export const dockerFor = (): (() => Docker) => {
+  let running: Docker | undefined;
+  before(async () => {
+    running = await startDocker();
+  });
+  after(() => running?.stop());
+  return () => {
+    if (running === undefined) throw new Error('The daemon runs only while the tests of its suite do.');
+    return running;
   };
 };

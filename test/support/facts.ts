@@ -10,8 +10,8 @@ export const NAME = 'team/app';
 export const LIFE = 'life-1';
 const OF = { repositoryId: LIFE, repository: NAME } as const;
 
-/** When the n-th event of a history happened, counted from 0. */
-export const at = (n: number): string => new Date(Date.UTC(2026, 0, 1) + n * 1000).toISOString();
+/** When the n-th event of a history happened, counted from 0: as `deciding` and `projecting` tell it. */
+export const at = (n: number): string => new Date(Date.UTC(2026, 0, 1) + n).toISOString();
 
 export type Content = Readonly<{ digest: Digest; size: number }>;
 export type Pushable = Content & Readonly<{ mediaType: string; references: readonly ManifestReference[] }>;

@@ -5,7 +5,13 @@ import { type Digest, digestOf } from '../../src/oci/digest.ts';
 /** One append: all events of one push to one repository. */
 export type Push = Readonly<{ stream: string; expected: number; events: readonly NewEvent[] }>;
 
-type Repository = { name: string; id: string; revision: number; pushes: number; tags: Map<string, Readonly<{ digest: Digest; since: string }>> };
+type Repository = {
+  name: string;
+  id: string;
+  revision: number;
+  pushes: number;
+  tags: Map<string, Readonly<{ digest: Digest; since: string }>>;
+};
 
 const uuidOf = (n: number): string => `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`;
 
@@ -52,11 +58,13 @@ const pushTo = (repository: Repository, made: number): Push => {
     events.push({ id, type, data, metadata });
   };
   if (expected === -1) record('RepositoryCreated', { ...of, ownerId: 7, visibility: 'private' });
-  const references = [0, 1, 2, 3].map((n): ManifestReference => ({
-    digest: digestOf(`${repository.id} ${repository.pushes} ${n}`),
-    size: 1000 + n,
-    role: n === 0 ? 'config' : 'layer',
-  }));
+  const references = [0, 1, 2, 3].map(
+    (n): ManifestReference => ({
+      digest: digestOf(`${repository.id} ${repository.pushes} ${n}`),
+      size: 1000 + n,
+      role: n === 0 ? 'config' : 'layer',
+    }),
+  );
   for (const { digest, size } of references) record('BlobLinked', { ...of, digest, size });
   const digest = digestOf(`${repository.id} ${repository.pushes}`);
   record('ManifestPushed', { ...of, digest, size: 1234, mediaType: 'application/vnd.oci.image.manifest.v1+json', references });

@@ -63,6 +63,8 @@ const clientOn = (agent: Agent, base: string, authorization: string | undefined)
       });
       // A server may answer and close before it has read everything: then the answer counts, not the broken pipe.
       outgoing.once('response', resolve).on('error', reject);
+      // Node would go on with the body when it feels like it, and often never: a client that has its answer hangs up.
+      outgoing.once('response', (message) => message.once('end', () => outgoing.writableFinished || outgoing.destroy()));
       if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) outgoing.end(body);
       else pipeline(body, outgoing).catch(reject);
     });
@@ -122,15 +124,12 @@ const locationOf = (answer: Answer): string => {
 export const startUpload = async (client: HttpClient, repository: string): Promise<string> =>
   locationOf(expectStatus('upload', await client.send('POST', `/v2/${repository}/blobs/uploads/`), 202));
 
-/** @returns where to go on */
-export const sendChunk = async (client: HttpClient, location: string, body: Uint8Array): Promise<string> =>
-  locationOf(
-    expectStatus(
-      'chunk',
-      await client.send('PATCH', location, { body, headers: { 'content-type': 'application/octet-stream' } }),
-      202,
-    ),
-  );
+/** @param from where the chunk begins, to be said as `Content-Range`. @returns where to go on */
+export const sendChunk = async (client: HttpClient, location: string, body: Uint8Array, from?: number): Promise<string> => {
+  const range = from === undefined ? undefined : { 'content-range': `${from}-${from + body.length - 1}` };
+  const headers = { 'content-type': 'application/octet-stream', ...range };
+  return locationOf(expectStatus('chunk', await client.send('PATCH', location, { body, headers }), 202));
+};
 
 export const finishUpload = async (
   client: HttpClient,

@@ -15,7 +15,13 @@ export type Ran = Exit & Readonly<{ command: string; stdout: string; stderr: str
 const leftovers = new Set<() => void>();
 // Whatever a test forgot, or an interrupted run left, goes with the test runner.
 process.on('exit', () => {
-  for (const clean of [...leftovers].reverse()) clean(); // a process before the folder that it writes to
+  for (const clean of [...leftovers].reverse()) {
+    try {
+      clean(); // a process before the folder that it writes to
+    } catch (error) {
+      process.stderr.write(`Something was left behind: ${error}\n`);
+    }
+  }
 });
 
 /** `clean` (synchronous) runs when this process ends, unless what is returned is called first. */

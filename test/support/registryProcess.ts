@@ -20,8 +20,8 @@ export type RegistryOptions = Readonly<{
   env?: Environment;
   /** Absent: any free one. */
   port?: number;
-  /** Another checkout's, e.g. a fresh clone's. */
-  main?: string;
+  /** Kills it as `kill` does, also before it is ready. */
+  signal?: AbortSignal;
 }>;
 
 /** A registry in a process of its own. */
@@ -100,10 +100,12 @@ const start = async (
   options: RegistryOptions & Readonly<{ dataDir: string }>,
   removeFolder: () => Promise<void>,
 ): Promise<RegistryProcess> => {
-  const child = spawn(process.execPath, [options.main ?? MAIN], {
+  const child = spawn(process.execPath, [MAIN], {
     env: environment(options),
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...(options.signal !== undefined && { signal: options.signal, killSignal: 'SIGKILL' }),
   });
+  child.on('error', () => undefined); // that the signal came; the exit says so too
   const forget = cleanAtExit(() => child.kill('SIGKILL'));
   let output = '';
   const logs: LogLine[] = [];
@@ -167,6 +169,43 @@ const start = async (
     dispose: async () => {
       await end('SIGKILL');
       await removeFolder();
+    },
+  };
+};
+
+/** A start that must fail. @returns how it ended and what it said */
+export const refusedStart = async (starting: Promise<RegistryProcess>): Promise<NotStarted> => {
+  const started = await starting.catch((error: unknown) => error);
+  if (started instanceof NotStarted) return started;
+  if (started instanceof Error) throw started;
+  await (started as RegistryProcess).dispose();
+  throw new Error('It started, which it must not.');
+};
+
+/** The registry of a suite. */
+export type SuiteRegistry = Readonly<{
+  /** The process that runs now. */
+  current: () => RegistryProcess;
+  /** Another process on the same folder and port, once the last one has ended. */
+  restart: (env?: Environment) => Promise<RegistryProcess>;
+}>;
+
+/** A registry for the suite whose `describe` callback calls it: started before its tests, gone after them. */
+export const registryFor = (options: RegistryOptions = {}): SuiteRegistry => {
+  let running: RegistryProcess | undefined;
+  before(async () => {
+    running = await startRegistry(options);
+  });
+  after(() => running?.dispose());
+  const current = (): RegistryProcess => {
+    if (running === undefined) throw new Error('The registry runs only while the tests of its suite do.');
+    return running;
+  };
+  return {
+    current,
+    restart: async (env) => {
+      running = await current().restart(env);
+      return running;
     },
   };
 };

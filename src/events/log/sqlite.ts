@@ -37,8 +37,13 @@ const open = async (path: string, startWriter: (path: string) => Worker, onDeath
     return { writer: writerHere(db), db, closeReader: () => {} };
   }
   const writer = await writerThread(startWriter(path), onDeath);
-  const db = openForReading(path);
-  return { writer, db, closeReader: () => db.close() };
+  try {
+    const db = openForReading(path);
+    return { writer, db, closeReader: () => db.close() };
+  } catch (error) {
+    await writer.close();
+    throw error;
+  }
 };
 
 /**

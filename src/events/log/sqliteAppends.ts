@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Recorded } from '../event.ts';
 import { type Appended, AppendOutcomeUnknown, type EventLog, LogFull, WrongExpectedRevision } from './log.ts';
 import type { Committed, Outcome } from './sqliteCommit.ts';
 import { type Outgoing, outgoing, positionOf, recordedOf } from './sqliteEncoding.ts';
+import type { Publish } from './sqliteFeed.ts';
 import type { Writer } from './sqliteWriter.ts';
 
 /** One transaction takes what waits, up to this: so that a burst delays nobody's answer for long. */
@@ -10,8 +10,6 @@ const MOST_EVENTS = 2048;
 const MOST_BYTES = 4 * 1024 * 1024;
 
 type Waiting = Outgoing & Readonly<{ resolve: (appended: Appended) => void; reject: (error: Error) => void }>;
-
-type Publish = (events: readonly Recorded[], sizes: readonly number[]) => void;
 
 export type Appends = Readonly<{
   append: EventLog['append'];
@@ -58,7 +56,7 @@ const tellFollowers = (batch: readonly Waiting[], outcomes: readonly Outcome[], 
     const outcome = outcomes[index];
     if (outcome?.kind !== 'written') return;
     written += 1;
-    publish(recordedOf(waiting, outcome.revision, outcome.position), waiting.sizes);
+    publish(recordedOf(waiting, outcome.revision, outcome.position), outcome.position, waiting.sizes);
   });
   return written;
 };

@@ -5,9 +5,11 @@ import { numberOf } from './sqliteEncoding.ts';
 import { checkLimit, type Reads } from './sqliteReads.ts';
 import { recentEvents } from './sqliteRecent.ts';
 
+export type Publish = (events: readonly Recorded[], last: number, sizes: readonly number[]) => void;
+
 export type Feed = Readonly<{
-  /** An append's events, once they are durable, in the order of the log. `sizes`: bytes of each, as text. */
-  publish: (events: readonly Recorded[], sizes: readonly number[]) => void;
+  /** An append's events, once they are durable, in the order of the log. `last`: the last one's position; `sizes`: bytes of each. */
+  publish: Publish;
   follow: EventLog['follow'];
   /** Ends every follower. */
   end: () => void;
@@ -47,7 +49,7 @@ export const feed = (reads: Reads): Feed => {
   async function* follow(after: string, { limit, signal }: Readonly<{ limit: number; signal?: AbortSignal }>) {
     checkLimit(limit);
     let at = numberOf(after);
-    if (at > reads.head()) throw new RangeError(`Position ${after} is behind the end of this log: it belongs to another one.`);
+    if (at > reads.head()) throw new RangeError(`Position ${after} is past the end of this log: it belongs to another one.`);
     const over = (): boolean => ended || signal?.aborted === true;
     while (!over()) {
       const end = head;
@@ -63,11 +65,11 @@ export const feed = (reads: Reads): Feed => {
   }
 
   return {
-    publish: (events, sizes) => {
+    publish: (events, last, sizes) => {
       events.forEach((event, index) => {
-        head = numberOf(event.position);
-        recent.add(head, event, sizes[index] ?? 0);
+        recent.add(last - events.length + 1 + index, event, sizes[index] ?? 0);
       });
+      head = last;
       wake();
     },
     follow,

@@ -6,7 +6,7 @@ import { numberOf, positionOf } from './sqliteEncoding.ts';
 
 export type Reads = Pick<EventLog, 'readStream' | 'readAll'> &
   Readonly<{
-    /** Events behind a position's number, in order. */
+    /** Events after a position's number, in order. */
     page: (after: number, limit: number) => readonly Recorded[];
     /** The number of the newest position; 0 where there is none. */
     head: () => number;

@@ -7,7 +7,7 @@ const MOST_BYTES = 8 * 1024 * 1024;
 export type Recent = Readonly<{
   /** The newest event, at a position's number. `size`: its bytes as text. */
   add: (position: number, event: Recorded, size: number) => void;
-  /** Up to `limit` events behind a position; undefined when the next one is not here (any more). */
+  /** Up to `limit` events after a position; undefined when the next one is not here (any more). */
   after: (position: number, limit: number) => readonly Recorded[] | undefined;
 }>;
 

@@ -3,7 +3,9 @@ import { DatabaseSync } from 'node:sqlite';
 /** Raise it with every change of the tables; a release refuses a file of a newer one. */
 export const SCHEMA_VERSION = 1;
 
-// Rowid tables and one index (stream, revision): measured fastest among WITHOUT ROWID and clustering by stream.
+// Rowid tables and an index on (stream, revision): measured fastest among WITHOUT ROWID and clustering by stream. The index on ids,
+// which are random, touches a page an event: with 100 appenders it costs two fifths of the appends a second (39,000 without, 23,000
+// with it, on one thread). It is what refuses to record an event twice under a later expectation.
 // Positions are assigned by the writer, never by SQLite, so that they have no gaps.
 const TABLES = `
   create table meta (key text primary key, value text not null) strict;

@@ -50,19 +50,13 @@ const configure = (db: DatabaseSync): void => {
 
 const isEmpty = (db: DatabaseSync): boolean => db.prepare('select 1 from sqlite_schema limit 1').get() === undefined;
 
-/**
- * What can be told without reading the whole file: that it is as long as it says, and that each view begins where it should.
- * What is broken further inside shows when it is read.
- */
-const examine = (db: DatabaseSync, path: string, group: Group): void => {
+/** Reads the beginning of each view. SQLite sees for itself when a file is shorter than it says; what is broken further inside shows when it is read. */
+const examine = (db: DatabaseSync, group: Group): void => {
   db.exec('pragma wal_checkpoint(truncate)');
-  const pages = db.prepare('select page_count * page_size as bytes from pragma_page_count(), pragma_page_size()').get();
-  const size = path === ':memory:' ? undefined : statSync(path).size;
-  if (size !== undefined && size < Number(pages?.bytes)) throw new Damaged(`It has ${size} bytes of ${pages?.bytes}.`);
   for (const projection of group.views) db.prepare(`select * from ${tableOf(projection)} limit 1`).all();
 };
 
-const examined = (db: DatabaseSync, path: string, group: Group): Opened => {
+const examined = (db: DatabaseSync, group: Group): Opened => {
   configure(db);
   if (isEmpty(db)) {
     inTransaction(db, () => {
@@ -75,7 +69,7 @@ const examined = (db: DatabaseSync, path: string, group: Group): Opened => {
   if (form === undefined) throw new Damaged('It says nothing about what it holds.');
   if (form !== formOf(group)) return { outcome: 'otherForm' };
   if (state !== 'ready') return { outcome: 'unfinished' };
-  examine(db, path, group);
+  examine(db, group);
   return { outcome: 'ready', db };
 };
 
@@ -88,7 +82,7 @@ export const openFile = (path: string, group: Group): Opened => {
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path, { timeout: 5000 });
-    const opened = examined(db, path, group);
+    const opened = examined(db, group);
     if (opened.outcome !== 'ready') db.close();
     return opened;
   } catch (error) {

@@ -75,7 +75,7 @@ export const rebuildInThread =
 
 /** The other side: builds what the thread was started for, from what `compose` makes of its data. */
 export const serveRebuild = async <D extends RebuildRequest>(
-  compose: (data: D) => Promise<Pick<Build, 'group' | 'read' | 'prepare'>>,
+  compose: (data: D) => Promise<Pick<Build, 'group' | 'read' | 'prepare' | 'sizes'>>,
 ): Promise<void> => {
   if (isMainThread || parentPort === null) throw new Error('This module is a thread of another.');
   const port = parentPort;

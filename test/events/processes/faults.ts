@@ -5,13 +5,18 @@ export type Faults = Int32Array<SharedArrayBuffer>;
 
 /** Most pages of the file: SQLite says `SQLITE_FULL` beyond. */
 export const LARGEST_FILE = 0;
-/** 1: the next commit fails as it does when an fsync fails. */
-export const FAILING_FSYNC = 1;
+/** What the next commits throw: a primary or extended result code of SQLite; 0: nothing. */
+export const FAILING_COMMIT = 1;
+/** The same for checkpoints. */
+export const FAILING_CHECKPOINT = 2;
+
+export const SQLITE_FULL = 13;
+export const SQLITE_IOERR_FSYNC = 1034;
 
 const NO_LIMIT = 1_000_000;
 
 export const noFaults = (): Faults => {
-  const faults = new Int32Array(new SharedArrayBuffer(8));
+  const faults = new Int32Array(new SharedArrayBuffer(12));
   faults[LARGEST_FILE] = NO_LIMIT;
   return faults;
 };
