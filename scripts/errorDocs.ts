@@ -152,7 +152,7 @@ The message is for people and may change; program against the status and the cod
 refusal to \`HEAD\` has no body. What is no HTTP request at all is refused with 400, 408 or 431 in both forms.
 `;
 
-const codes = (Object.keys(EXPLAINED) as ErrorCode[]).sort();
+const codes = Object.keys(EXPLAINED) as ErrorCode[];
 
 const worded = ({ status, code }: Readonly<{ status: number; code: string }>): string => `${status} \`${code}\``;
 

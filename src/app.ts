@@ -1,7 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { nanoid } from 'nanoid';
 import type { Blobs } from './blobs/blobs.ts';
 import { diskBlobs } from './blobs/disk.ts';
@@ -15,7 +14,7 @@ import { type Streams, streamsUnder } from './events/streams.ts';
 import { ensureAdmin, recordSigningKey } from './firstStart.ts';
 import { healthOf } from './health.ts';
 import type { HttpDeps } from './http/deps.ts';
-import { httpServer } from './http/server.ts';
+import { type HttpServer, httpServer, type Logger } from './http/server.ts';
 import { accountsIn } from './identity/accounts.ts';
 import { type Authentication, authenticate, authenticatePassword, authenticateRefresh } from './identity/authenticate.ts';
 import type { Caller } from './identity/caller.ts';
@@ -38,7 +37,7 @@ const SERVICE = 'ghostdock';
 
 export type AppOptions = Readonly<{
   version: string;
-  logger: FastifyBaseLogger;
+  logger: Logger;
   /** Log, views and secrets in memory: for tests. Blobs are in the data folder all the same. */
   inMemory?: boolean;
   /** Told the random password of the first start, once. */
@@ -47,7 +46,7 @@ export type AppOptions = Readonly<{
 }>;
 
 export type App = Readonly<{
-  http: FastifyInstance;
+  http: HttpServer;
   log: EventLog;
   views: Views;
   reporting: Views;
@@ -96,7 +95,7 @@ type Feeding = Readonly<{
   /** The folder of the views, or `:memory:`. */
   folder: string;
   prepare: (events: readonly Recorded[]) => Promise<readonly Seen[]>;
-  logger: FastifyBaseLogger;
+  logger: Logger;
 }>;
 
 /** Opens the views of a group, or builds them from the log on a thread of their own, and feeds them from then on. */

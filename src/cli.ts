@@ -51,7 +51,7 @@ const run = async (): Promise<string> => {
   const [command = 'help', argument] = positionals;
   if (command === 'help') return USAGE;
   if (command !== 'reset-password' && command !== 'rebuild') throw new UsageError(`There is no command ${command}.\n\n${USAGE}`);
-  const config = readConfig(process.env);
+  const config = readConfig();
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   const folder = lockFolder(config.dataDir);
   const app = await openApp(config, { version, logger: pino({ level: 'silent' }), announce: () => undefined });

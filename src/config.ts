@@ -104,7 +104,7 @@ const ajv = new Ajv({ allErrors: false });
 
 const problemOf = (name: Name, raw: string, error: ErrorObject | undefined): string => {
   const { kind, schema } = SETTINGS[name];
-  const shown = kind === 'secret' ? '' : ` It is ${JSON.stringify(raw.slice(0, 100))}.`;
+  const shown = kind === 'secret' || raw.includes('@') ? '' : ` It is ${JSON.stringify(raw.slice(0, 100))}.`;
   if (kind === 'integer') {
     const { minimum, maximum } = schema as { minimum: number; maximum: number };
     return `${name} must be a whole number from ${minimum} to ${maximum}.${shown}`;
@@ -120,8 +120,8 @@ const readSetting = (name: Name, env: NodeJS.ProcessEnv, problems: string[]): st
   const setting: Setting = SETTINGS[name];
   const raw = env[name] === undefined || env[name] === '' ? setting.fallback : env[name];
   if (raw === undefined) return undefined;
-  const value = setting.kind === 'integer' ? Number(raw.trim() === '' ? Number.NaN : raw) : raw;
-  if (ajv.validate(setting.schema, value)) return value;
+  const value = setting.kind === 'integer' ? Number(/^\d{1,16}$/.test(raw) ? raw : Number.NaN) : raw;
+  if (ajv.validate(setting.schema, value) && (name !== 'GHOSTDOCK_PUBLIC_URL' || URL.canParse(raw))) return value;
   problems.push(problemOf(name, raw, ajv.errors?.[0]));
   return undefined;
 };
@@ -153,7 +153,7 @@ const contradictions = (config: Config, env: NodeJS.ProcessEnv): readonly string
  * Reads and checks the whole configuration.
  * @throws ConfigError with every problem at once
  */
-export const readConfig = (env: NodeJS.ProcessEnv): Config => {
+export const readConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
   const problems: string[] = [...unknownSettings(env)];
   const values = Object.fromEntries((Object.keys(SETTINGS) as Name[]).map((name) => [name, readSetting(name, env, problems)]));
   if (problems.length > 0) throw new ConfigError(problems);

@@ -101,7 +101,7 @@ const rebuildOnSignal = (app: App, logger: Logger): void => {
 };
 
 const start = async (): Promise<void> => {
-  const config = readConfig(process.env);
+  const config = readConfig();
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   const folder = lockFolder(config.dataDir);
   const { logger, flush } = logTo(config.logLevel);

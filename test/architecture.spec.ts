@@ -26,6 +26,7 @@ const LIBRARIES: Readonly<Record<string, RegExp>> = {
   'lru-cache': /^src\/(?!oci\/)/,
   mongodb: /^src\/projections\/views\/mongo\.ts$/,
   nanoid: /^src\/app\.ts$/,
+  'pino-pretty': /^src\/[^/]+\.ts$/,
   pino: /^src\/[^/]+\.ts$/,
   rxjs: /^src\/(events\/log\/|projections\/runner\.ts$|webhooks\/)/,
   uuid: /^src\/([^/]+\.ts$|commands\/execute\.ts$|blobs\/)/,

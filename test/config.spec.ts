@@ -100,7 +100,21 @@ describe('a setting', () => {
   });
 
   const number = (name: Name, least: number, most: number, ...wrong: readonly string[]) =>
-    [String(least - 1), String(most + 1), 'many', '1.5', '1,000', ' ', 'NaN', 'Infinity', '10 MiB', ...wrong].map(
+    [
+      String(least - 1),
+      String(most + 1),
+      'many',
+      '1.5',
+      '1,000',
+      ' ',
+      'NaN',
+      'Infinity',
+      '10 MiB',
+      '0x50',
+      '1e3',
+      '+5',
+      ...wrong,
+    ].map(
       (text) => [name, text, `${name} must be a whole number from ${least} to ${most}. It is ${JSON.stringify(text)}.`] as const,
     );
   const choice = (name: Name, values: string) =>
@@ -118,6 +132,7 @@ describe('a setting', () => {
     'https://exa mple.com',
     'https://example.com\n',
     'javascript:alert(1)',
+    'https://example.com:99999',
   ].map(
     (text) =>
       [

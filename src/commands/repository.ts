@@ -82,12 +82,12 @@ const unlinkBlob = (command: UnlinkBlob, documents: Documents): readonly Reposit
 };
 
 const refuseMissing = (command: PushManifest, repositoryId: string, documents: Documents): void => {
-  const missing = command.references.filter(({ digest, role, mayBeMissing }) => {
-    if (mayBeMissing) return false;
-    return role === 'manifest'
-      ? documents.get(manifests, manifestKey(repositoryId, digest)) === undefined
-      : documents.get(links, linkKey(repositoryId, digest)) === undefined;
-  });
+  const isLinked = (digest: Digest): boolean => documents.get(links, linkKey(repositoryId, digest)) !== undefined;
+  const isManifest = (digest: Digest): boolean => documents.get(manifests, manifestKey(repositoryId, digest)) !== undefined;
+  // Caches that build tools export as an index list plain blobs there.
+  const missing = command.references.filter(
+    ({ digest, role, mayBeMissing }) => !mayBeMissing && !isLinked(digest) && !(role === 'manifest' && isManifest(digest)),
+  );
   if (missing.length === 0) return;
   throw new RegistryError('MANIFEST_BLOB_UNKNOWN', 'The manifest names content that the repository does not have.', {
     missing: missing.map(({ digest, role }) => ({ digest, role })),
@@ -176,11 +176,12 @@ const keysWithin = (command: RepositoryCommand, repositoryId: string, known: Doc
         documents: [
           document(manifests, manifestKey(repositoryId, command.digest)),
           ...command.tags.map((tag) => document(tags, tagKey(repositoryId, tag))),
-          ...command.references.map(({ digest, role }) =>
-            role === 'manifest' || role === 'subject'
-              ? document(manifests, manifestKey(repositoryId, digest))
-              : document(links, linkKey(repositoryId, digest)),
-          ),
+          ...command.references
+            .filter(({ mayBeMissing }) => !mayBeMissing)
+            .flatMap(({ digest, role }) => [
+              document(links, linkKey(repositoryId, digest)),
+              ...(role === 'manifest' ? [document(manifests, manifestKey(repositoryId, digest))] : []),
+            ]),
         ],
       };
     case 'DeleteTag':

@@ -56,8 +56,11 @@ const closeRestingConnections = (app: FastifyInstance): void => {
   });
 };
 
+export type HttpServer = FastifyInstance;
+export type Logger = FastifyBaseLogger;
+
 /** The whole HTTP application, on no port yet. */
-export const httpServer = async (deps: HttpDeps, logger: FastifyBaseLogger): Promise<FastifyInstance> => {
+export const httpServer = async (deps: HttpDeps, logger: Logger): Promise<HttpServer> => {
   const app = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
