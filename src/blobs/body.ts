@@ -1,3 +1,4 @@
+import { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 
 /** Bytes, and pieces, that may wait here before the source is asked to pause. */
@@ -8,6 +9,8 @@ const MOST_PIECES = 64;
 export type Body = Readonly<{
   /** The next piece; undefined once the source has ended or broken off, and everything before that was handed out. */
   next: () => Promise<Uint8Array | undefined>;
+  /** Told that a piece has been copied: nobody uses its memory any more. */
+  spent: (bytes: Uint8Array) => void;
   /** Why the source broke off; undefined while it goes on or when it ended well. */
   broken: () => unknown;
   /** Makes `next` throw `error`, at once. */
@@ -18,6 +21,14 @@ export type Body = Readonly<{
 
 const brokenOff = (): Error =>
   Object.assign(new Error('The source was closed before it had ended.'), { code: 'ERR_STREAM_PREMATURE_CLOSE' });
+
+/**
+ * Node's HTTP parser gives each chunk memory of its own. Left to the garbage collector, which sees nothing but small objects, it
+ * forces a full collection for every 64 MB received (measured: half of the CPU of a push).
+ */
+const free = (bytes: Uint8Array): void => {
+  if (bytes.buffer instanceof ArrayBuffer && bytes.length === bytes.buffer.byteLength) bytes.buffer.transfer(0);
+};
 
 /**
  * Reads a source by its `data` events. (`for await` would destroy the source, and with it the connection, whenever the
@@ -47,7 +58,10 @@ export const bodyOf = (source: Readable): Body => {
   };
   const onEnd = (): void => change('ended');
   const onError = (error: unknown): void => change('broken', error);
-  const onClose = (): void => change('broken', brokenOff());
+  // A source that has ended closes too, and needs no error made for it.
+  const onClose = (): void => {
+    if (state === 'open') change('broken', brokenOff());
+  };
 
   if (source.errored) change('broken', source.errored);
   else if (source.readableEnded) change('ended');
@@ -72,6 +86,9 @@ export const bodyOf = (source: Readable): Body => {
       }
       if (state === 'aborted') throw reason;
       return take();
+    },
+    spent: (bytes) => {
+      if (source instanceof IncomingMessage) free(bytes);
     },
     broken: () => (state === 'broken' ? reason : undefined),
     abort: (error) => change('aborted', error),

@@ -33,9 +33,12 @@ const holdAll = async (held: Holding, next: Next): Promise<boolean> => {
 };
 
 /** The rest of a body that is not small. */
-const gatherLarge = async (filling: Filling, next: Next, buffers: Buffers, commit: Hand): Promise<void> => {
+const gatherLarge = async (filling: Filling, next: Next, buffers: Buffers, commit: Hand, spent: Body['spent']): Promise<void> => {
   const more: Next = () => nextFor(filling, next, buffers);
-  for (let chunk = await more(); chunk !== undefined; chunk = await more()) await filling.add(chunk);
+  for (let chunk = await more(); chunk !== undefined; chunk = await more()) {
+    await filling.add(chunk);
+    spent(chunk);
+  }
   await filling.end(commit);
 };
 
@@ -60,8 +63,11 @@ export const gather = async ({ body, buffers, write, commit, check }: Gathering)
       if (size > 0) await commit(held.joined(), size);
       return;
     }
-    for (const chunk of held.drain()) await filling.add(chunk);
-    await gatherLarge(filling, next, buffers, (piece) => commit(piece, size));
+    for (const chunk of held.drain()) {
+      await filling.add(chunk);
+      body.spent(chunk);
+    }
+    await gatherLarge(filling, next, buffers, (piece) => commit(piece, size), body.spent);
   } catch (error) {
     await filling.drop();
     throw error;
