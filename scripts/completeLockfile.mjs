@@ -32,7 +32,7 @@ for (const parent of Object.values(lock.packages)) {
 const root = lock.packages[''];
 const sorted = Object.keys(lock.packages)
   .filter((path) => path !== '')
-  .sort();
+  .sort((a, b) => (a < b ? -1 : 1));
 lock.packages = { '': root, ...Object.fromEntries(sorted.map((path) => [path, lock.packages[path]])) };
 writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);
 console.log(added.length === 0 ? 'The lockfile is complete.' : `Added ${added.length} entries:\n  ${added.join('\n  ')}`);
