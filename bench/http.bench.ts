@@ -9,7 +9,7 @@ import { authorizationOf, bigBlob, type Client, pushBlob } from './transfer.ts';
 
 const ROUNDS = 3;
 const CONNECTIONS = 32;
-const SECONDS = 3;
+const SECONDS = 2;
 const LARGE = 200;
 
 const IMAGE = 'bench/image';
@@ -136,18 +136,20 @@ const figureOf = (unit: string, [ours = Number.NaN, theirs]: readonly number[]):
  * two minutes.
  */
 export const run = async (): Promise<readonly Figure[]> => {
+  await using started = new AsyncDisposableStack();
   const clients = startClients();
-  const subjects = [await startOurs(), ...(peerInstalled() ? [await startTheirs()] : [])];
-  try {
-    for (const subject of subjects) await fill(subject);
-    const figures: Figure[] = [];
-    for (const { question, unit, measure } of questionsFor(clients))
-      figures.push({ question, figure: figureOf(unit, await medians(subjects, measure)) });
-    return figures;
-  } finally {
-    await clients.stop();
-    for (const { stop } of subjects) await stop();
+  started.defer(clients.stop);
+  const subjects: Subject[] = [];
+  for (const start of peerInstalled() ? [startOurs, startTheirs] : [startOurs]) {
+    const subject = await start();
+    started.defer(subject.stop);
+    await fill(subject);
+    subjects.push(subject);
   }
+  const figures: Figure[] = [];
+  for (const { question, unit, measure } of questionsFor(clients))
+    figures.push({ question, figure: figureOf(unit, await medians(subjects, measure)) });
+  return figures;
 };
 
 if (import.meta.main) console.table(await run());

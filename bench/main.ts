@@ -13,6 +13,8 @@ type Bench = Readonly<{ run: () => Promise<readonly Figure[]> }>;
 type Row = Figure & Verdict;
 
 const SUFFIX = '.bench.ts';
+/** Characters of a failure: a registry that does not start tells all that it logged. */
+const MOST_SHOWN = 2000;
 const FOLDER = new URL('./', import.meta.url);
 
 const allNames = (): readonly string[] =>
@@ -54,7 +56,9 @@ const ask = async (name: string): Promise<readonly Row[]> => {
     show(rows);
     return rows;
   } catch (error) {
-    console.error(`  failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+    console.error(
+      `  failed: ${(error instanceof Error ? (error.stack ?? error.message) : String(error)).slice(0, MOST_SHOWN)}\n`,
+    );
     process.exitCode = 1;
     return [];
   }

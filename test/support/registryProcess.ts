@@ -5,6 +5,8 @@ import { cleanAtExit, type Environment, type Exit, exitOf, memoryOf, scratchFold
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const READY = 'GhostDock Registry is ready';
+/** What it tells people, on the other stream, before it logs that. */
+const WELCOME = /GhostDock Registry \S+ is ready/;
 /** Only bounds how long a failure takes. */
 const READY_WITHIN_MS = 60_000;
 
@@ -109,17 +111,23 @@ const start = async (
   const forget = cleanAtExit(() => child.kill('SIGKILL'));
   let output = '';
   const logs: LogLine[] = [];
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-  });
 
   const ready = new Promise<string>((resolve) => {
+    let url: string | undefined;
+    const look = (): void => {
+      if (url !== undefined && WELCOME.test(output)) resolve(url);
+    };
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      look();
+    });
     createInterface({ input: child.stdout }).on('line', (line) => {
       output += `${line}\n`;
       const log = parsed(line);
       if (log === undefined) return;
       logs.push(log);
-      if (log.msg?.startsWith(READY) && log.url !== undefined) resolve(log.url);
+      if (log.msg?.startsWith(READY)) url = log.url;
+      look();
     });
   });
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
