@@ -16,6 +16,7 @@ import { sqliteEventLog } from '../../src/events/log/sqlite.ts';
 import { groups } from '../../src/projections/groups.ts';
 import type { Group } from '../../src/projections/projection.ts';
 import { startProjector } from '../../src/projections/runner.ts';
+import { hashOf } from '../../src/projections/views/keyIndex.ts';
 import { sqliteViews } from '../../src/projections/views/sqlite.ts';
 import { buildFile, type Sizes } from '../../src/projections/views/sqliteBuild.ts';
 import { startFile } from '../../src/projections/views/sqliteFill.ts';
@@ -138,6 +139,32 @@ describe('a build from the log', () => {
       );
     });
   }
+
+  it('keeps documents apart whose keys have the same hash', async () => {
+    const seenHashes = new Map<number, string>();
+    const twins = (): readonly [string, string] => {
+      for (let n = 0; ; n++) {
+        const [key, hash] = [`note ${n}`, hashOf(`note ${n}`)];
+        const twin = seenHashes.get(hash);
+        if (twin !== undefined) return [twin, key];
+        seenHashes.set(hash, key);
+      }
+    };
+    const [one, other] = twins();
+    const events = recordedFrom([
+      written(one, { size: 1 }),
+      written(other, { size: 2 }),
+      written(one, { size: 3 }),
+      erased(other),
+      written('third'),
+    ]);
+    for (const documents of [1, 100]) {
+      const sizes = { batch: 1, documents, kept: 0 };
+      expect(await built(newFile(), toys, events, sizes)).to.deep.equal(
+        await projected(newFile(), { group: toys, events, limit: 1 }),
+      );
+    }
+  });
 
   it('keeps a fault where the projector would', async () => {
     const broken = {

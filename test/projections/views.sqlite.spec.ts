@@ -68,7 +68,7 @@ describe('how sqlite looks for documents', () => {
   const find = (query: Omit<Query, 'limit'>): string => planOf(compileFind(projection, { ...query, limit: 10 }) as Compiled);
   const count = (where: Where): string => planOf(compileCount(projection, where));
 
-  const KEYS = 'sqlite_autoindex_view_notes_1';
+  const KEYS = 'by_key_notes';
   const QUERIES: readonly (readonly [what: string, query: Omit<Query, 'limit'>, plan: RegExp])[] = [
     ['everything by key', {}, new RegExp(`^SCAN view_notes USING INDEX ${KEYS}$`)],
     ['a page by key', { after: ['a'] }, new RegExp(`^SEARCH view_notes USING INDEX ${KEYS} \\(key>\\?\\)$`)],

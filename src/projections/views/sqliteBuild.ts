@@ -3,8 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { ORIGIN, type Position, type Recorded } from '../../events/event.ts';
 import type { Group, Placed, Projection, Seen, Totals } from '../projection.ts';
 import { added, type Outcome, planner, reduce } from '../reduce.ts';
-import { bloomFilter } from './bloomFilter.ts';
-import { finishFile, type Rows, startFile } from './sqliteFill.ts';
+import { type Batch, finishFile, startFile } from './sqliteFill.ts';
 import type { FillerData } from './sqliteFill.worker.ts';
 import { type Shelf, shelfOn } from './sqliteShelf.ts';
 import type { Cursor, Fault } from './views.ts';
@@ -33,8 +32,7 @@ export type Sizes = Readonly<{
   kept: number;
 }>;
 
-const SIZES: Sizes = { batch: 1000, documents: 20_000, characters: 16_000_000, kept: 20_000 };
-const FILTER_BITS = 27;
+const SIZES: Sizes = { batch: 1000, documents: 5_000, characters: 16_000_000, kept: 20_000 };
 
 /** Writes on a thread of its own, one batch at a time. */
 const fillingThread = (data: FillerData) => {
@@ -42,7 +40,7 @@ const fillingThread = (data: FillerData) => {
   let writing: Promise<unknown> = Promise.resolve();
   return {
     /** Resolves once the batch before this one is committed. */
-    write: async (take: () => readonly Rows[]): Promise<void> => {
+    write: async (take: () => readonly Batch[]): Promise<void> => {
       await writing;
       writing = once(thread, 'message');
       writing.catch(() => undefined);
@@ -90,10 +88,7 @@ export const buildFile = async ({
   const most = { ...SIZES, ...sizes };
   const db = startFile(file, group);
   const filling = fillingThread({ path: file, views: group.views.map(({ view }) => view) });
-  const touched = bloomFilter(FILTER_BITS);
-  const shelves = new Map(
-    group.views.map((projection, space) => [projection, shelfOn(db, projection, { touched, space, kept: most.kept })]),
-  );
+  const shelves = new Map(group.views.map((projection) => [projection, shelfOn(db, projection, most.kept)]));
   const shelfOf = (projection: Projection): Shelf => shelves.get(projection) as Shelf;
   const placed = (projection: Projection, key: string): Placed => shelfOf(projection).read(key);
   const plan = planner(group.views);
@@ -105,7 +100,7 @@ export const buildFile = async ({
 
   const flush = async (): Promise<void> => {
     // The batch before is committed when this resolves: until then the shelves have it.
-    await filling.write(() => [...shelves.values()].map((shelf) => shelf.take()));
+    await filling.write(() => [...shelves].map(([{ view }, shelf]) => ({ view, ...shelf.take() })));
     documents = 0;
     characters = 0;
     onProgress({ events, position });

@@ -1,19 +1,19 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { filler, type Rows } from './sqliteFill.ts';
+import { type Batch, filler } from './sqliteFill.ts';
 
-// The writing half of a build: takes rows, answers each batch once it is committed, ends at null.
+// The writing half of a build: takes documents, answers each message once it is committed, ends at null.
 
 export type FillerData = Readonly<{ path: string; views: readonly string[] }>;
 
 const { path, views } = workerData as FillerData;
 const { write, close } = filler(path, views, Date.now);
 
-parentPort?.on('message', (rows: readonly Rows[] | null) => {
-  if (rows === null) {
+parentPort?.on('message', (batches: readonly Batch[] | null) => {
+  if (batches === null) {
     close();
     parentPort?.close();
     return;
   }
-  write(rows);
+  write(batches);
   parentPort?.postMessage('written');
 });

@@ -34,17 +34,18 @@ const tableSql = (projection: Shape): string => {
   const fields = indexedFields(projection).map(
     (field) => `, "f_${field}" generated always as (json_extract(doc, '$.${field}')) virtual`,
   );
-  return `create table ${tableOf(projection)} (key text not null unique, position text not null, doc text, written_at integer not null${fields.join('')})`;
+  return `create table ${tableOf(projection)} (key text not null, position text not null, doc text, written_at integer not null${fields.join('')})`;
 };
 
-/** The declared indexes, each ended by the key so that it gives the whole order, and one over the tombstones for `sweep`. */
+/** The index of the keys, the declared ones, each ended by the key so that it gives the whole order, and one for `sweep`. */
 const indexSql = (projection: Shape): readonly string[] => {
   const named = (name: string): string => `"${name}_${projection.view}"`;
   const declared = projection.indexes.map((fields) => {
     const columns = [...new Set([...fields, 'key'])].map((field) => columnOf(projection, field));
     return `create index ${named(`by_${fields.join('+')}`)} on ${tableOf(projection)} (${columns.join(', ')}) where doc is not null`;
   });
-  return [...declared, `create index ${named('tombstones')} on ${tableOf(projection)} (written_at) where doc is null`];
+  const keys = `create unique index ${named('by_key')} on ${tableOf(projection)} (key)`;
+  return [keys, ...declared, `create index ${named('tombstones')} on ${tableOf(projection)} (written_at) where doc is null`];
 };
 
 /** What a file must have been made for to be of use: the views' versions, and where their indexes are. */

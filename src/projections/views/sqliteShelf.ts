@@ -1,115 +1,145 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { Position } from '../../events/event.ts';
+import { ORIGIN, type Position } from '../../events/event.ts';
 import type { Document, Placed, Projection } from '../projection.ts';
-import { type Change, neverSeen } from '../reduce.ts';
-import type { BloomFilter } from './bloomFilter.ts';
-import type { Rows } from './sqliteFill.ts';
+import type { Change } from '../reduce.ts';
+import { hashOf, keyIndex, NO_ROW } from './keyIndex.ts';
 import { tableOf } from './sqliteSchema.ts';
 
-/** The documents of one view while it is built: what changed last is in memory, the rest in the file. */
+/** Documents as they travel to whoever writes them. A text is null where the document is gone. */
+export type Rows = Readonly<{ ids: number[]; keys: string[]; positions: Position[]; texts: (string | null)[] }>;
+
+/** The documents of one view while it is built: those that changed last are in memory, the rest in the file. */
 export type Shelf = Readonly<{
   read: (key: string) => Placed;
-  /** @returns characters of the changed documents */
+  /** Takes what `read` gave as it was before, and what came of it. @returns characters of the changed documents */
   write: (changes: ReadonlyMap<string, Change>) => number;
   /** How many documents changed since the last `take`. */
   size: () => number;
-  /** What changed since the last call, to be written. By the next call that must have happened. */
-  take: () => Rows;
+  /** What changed since the last call, to be written: new documents and changed ones. By the next call that must have happened. */
+  take: () => Readonly<{ added: Rows; changed: Rows }>;
 }>;
 
-type Kept = Readonly<{ position: Position; text: string | null }>;
-type Window = Readonly<{ rows: Rows; at: Map<string, number> }>;
+/** A document with its place: the row that it is in, or NO_ROW, and the hash of its key, so that it is computed once. */
+type Found = Placed & Readonly<{ row: number; hash: number }>;
 
-const placedOf = (key: string, { position, text }: Kept): Placed => ({
-  key,
-  position,
-  value: text === null ? undefined : (JSON.parse(text) as Document),
-});
+type Kept = Readonly<{ key: string; position: Position; text: string | null }>;
 
-const windowOf = (view: string): Window => ({ rows: { view, keys: [], positions: [], texts: [] }, at: new Map() });
+const noRows = (): Rows => ({ ids: [], keys: [], positions: [], texts: [] });
 
-const inWindow = ({ rows, at }: Window, key: string): Kept | undefined => {
-  const index = at.get(key);
-  return index === undefined ? undefined : { position: rows.positions[index] ?? '', text: rows.texts[index] ?? null };
+const push = ({ ids, keys, positions, texts }: Rows, row: number, { key, position }: Placed, text: string | null): void => {
+  ids.push(row);
+  keys.push(key);
+  positions.push(position);
+  texts.push(text);
 };
 
-const putIn = ({ rows, at }: Window, { key, position }: Placed, text: string | null): void => {
-  const index = at.get(key);
-  if (index === undefined) {
-    at.set(key, rows.keys.push(key) - 1);
-    rows.positions.push(position);
-    rows.texts.push(text);
-  } else {
-    rows.positions[index] = position;
-    rows.texts[index] = text;
-  }
+const keptAt = ({ keys, positions, texts }: Rows, at: number): Kept => ({
+  key: keys[at] ?? '',
+  position: positions[at] ?? ORIGIN,
+  text: texts[at] ?? null,
+});
+
+/** What changed in a while. Rows are given out in order, so that a new document is found by its row without a map. */
+const windowFrom = (first: number) => {
+  const added = noRows();
+  const changed = noRows();
+  const changedAt = new Map<number, number>();
+  return {
+    added,
+    changed,
+    size: (): number => added.ids.length + changed.ids.length,
+    get: (row: number): Kept | undefined => {
+      if (row >= first) return row - first < added.ids.length ? keptAt(added, row - first) : undefined;
+      const at = changedAt.get(row);
+      return at === undefined ? undefined : keptAt(changed, at);
+    },
+    add: (row: number, placed: Placed, text: string | null): void => push(added, row, placed, text),
+    change: (row: number, placed: Placed, text: string | null): void => {
+      const [rows, at] = row >= first ? [added, row - first] : [changed, changedAt.get(row)];
+      if (at === undefined) {
+        changedAt.set(row, changed.ids.length);
+        push(changed, row, placed, text);
+      } else {
+        rows.positions[at] = placed.position;
+        rows.texts[at] = text;
+      }
+    },
+  };
 };
 
 /** The last `most` documents that were put or asked for, and up to as many again: two maps that take turns. */
 const lately = (most: number) => {
-  let young = new Map<string, Kept>();
-  let old = new Map<string, Kept>();
-  const put = (key: string, kept: Kept): void => {
+  let young = new Map<number, Kept>();
+  let old = new Map<number, Kept>();
+  const put = (row: number, kept: Kept): void => {
     if (young.size >= most) {
       old = young;
       young = new Map();
     }
-    young.set(key, kept);
+    young.set(row, kept);
   };
   return {
     put,
-    get: (key: string): Kept | undefined => {
-      const kept = young.get(key);
+    get: (row: number): Kept | undefined => {
+      const kept = young.get(row);
       if (kept !== undefined) return kept;
-      const older = old.get(key);
-      if (older !== undefined) put(key, older);
+      const older = old.get(row);
+      if (older !== undefined) put(row, older);
       return older;
     },
   };
 };
 
-/**
- * @param touched knows the keys that no event has touched, which most keys of a history are when they come: for those nothing
- *   is looked up. `space` sets this view's apart.
- * @param kept about how many documents stay in memory that were changed more than once
- */
-export const shelfOn = (
-  db: DatabaseSync,
-  projection: Projection,
-  { touched, space, kept }: { touched: BloomFilter; space: number; kept: number },
-): Shelf => {
-  const select = db.prepare(`select position, doc from ${tableOf(projection)} where key = ?`);
-  select.setReturnArrays(true);
-  const changedAgain = lately(kept);
-  let filling = windowOf(projection.view);
-  let handedOver = windowOf(projection.view);
+/** @param most documents kept in memory of those that changed more than once; twice as many for a moment */
+export const shelfOn = (db: DatabaseSync, projection: Projection, most: number): Shelf => {
+  const select = db.prepare(`select key, position, doc from ${tableOf(projection)} where rowid = ?`);
+  const rowOf = keyIndex();
+  const changedAgain = lately(most);
+  let last = NO_ROW;
+  let filling = windowFrom(1);
+  let handedOver = windowFrom(1);
+  let found: Kept | undefined;
 
-  const fromFile = (key: string): Kept | undefined => {
-    const row = select.get(key) as unknown as [Position, string] | undefined;
-    return row && { position: row[0], text: row[1] };
+  const fromFile = (row: number): Kept | undefined => {
+    const there = select.get(row) as { key: string; position: Position; doc: string } | undefined;
+    return there && { key: there.key, position: there.position, text: there.doc };
   };
 
+  const at = (row: number): Kept | undefined => filling.get(row) ?? handedOver.get(row) ?? changedAgain.get(row) ?? fromFile(row);
+
   return {
-    read: (key) => {
-      if (!touched.add(space, key)) return neverSeen(key);
-      const kept = inWindow(filling, key) ?? inWindow(handedOver, key) ?? changedAgain.get(key) ?? fromFile(key);
-      return kept === undefined ? neverSeen(key) : placedOf(key, kept);
+    read: (key): Found => {
+      const hash = hashOf(key);
+      const row = rowOf.find(hash, (candidate) => {
+        found = at(candidate);
+        return found?.key === key;
+      });
+      if (row === NO_ROW || found === undefined) return { key, position: ORIGIN, value: undefined, row: NO_ROW, hash };
+      const value = found.text === null ? undefined : (JSON.parse(found.text) as Document);
+      return { key, position: found.position, value, row, hash };
     },
     write: (changes) => {
       let characters = 0;
       for (const { before, after } of changes.values()) {
         const text = after.value === undefined ? null : JSON.stringify(after.value);
-        putIn(filling, after, text);
-        if (before.position !== '') changedAgain.put(after.key, { position: after.position, text });
+        const { row, hash } = before as Found;
+        if (row === NO_ROW) {
+          last += 1;
+          rowOf.add(hash, last);
+          filling.add(last, after, text);
+        } else {
+          filling.change(row, after, text);
+          changedAgain.put(row, { key: after.key, position: after.position, text });
+        }
         characters += after.key.length + (text?.length ?? 0);
       }
       return characters;
     },
-    size: () => filling.rows.keys.length,
+    size: () => filling.size(),
     take: () => {
       handedOver = filling;
-      filling = windowOf(projection.view);
-      return handedOver.rows;
+      filling = windowFrom(last + 1);
+      return { added: handedOver.added, changed: handedOver.changed };
     },
   };
 };
