@@ -28,6 +28,9 @@ const print = (text: string): void => {
   process.stderr.write(`${text}\n`);
 };
 
+/** SQLITE_FULL: the stores cannot even be opened. */
+const isFull = (cause: unknown): boolean => (cause as { errcode?: number } | undefined)?.errcode === 13;
+
 /** Says what is wrong and ends. Problems of the surroundings are told in a sentence, anything else with its stack. */
 const fail = (error: unknown): never => {
   if (error instanceof ConfigError) {
@@ -36,7 +39,7 @@ const fail = (error: unknown): never => {
   }
   if (error instanceof FolderInUse || error instanceof UnusableSecrets) {
     print(`The registry cannot start: ${error.message}`);
-    process.exit(error instanceof FolderInUse ? EX_UNAVAILABLE : EX_CONFIG);
+    process.exit(error instanceof FolderInUse || isFull(error.cause) ? EX_UNAVAILABLE : EX_CONFIG);
   }
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (syscall === 'listen' && code === 'EADDRINUSE') {

@@ -116,7 +116,8 @@ describe('A first start that is killed', function () {
 });
 
 describe('Stopping', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
+  const LATE = 'did not finish in time';
   const HALF = 16 * MIB;
   const PIECE = MIB / 4;
   const bytes = noise(2 * HALF, 'stop');
@@ -174,6 +175,7 @@ describe('Stopping', function () {
       rest();
       expectStatus('the upload', await answer, 201);
       expect(await registry.exited).to.deep.equal({ code: 0, signal: null });
+      expect(registry.output(), 'it did not have to wait for anything else').to.not.contain(LATE);
       const next = await registry.restart();
       const client = adminOf(next);
       expect(await blobDigest(client, 'stopping/image', digestOf(bytes))).to.equal(digestOf(bytes));
@@ -187,6 +189,7 @@ describe('Stopping', function () {
       const broken = await answer.catch((error: unknown) => error);
       expect(broken).to.be.instanceOf(Error);
       expect(await registry.exited).to.deep.equal({ code: 0, signal: null });
+      expect(registry.output()).to.contain(LATE);
     }));
 
   it('ends at once on a second signal, with 1', () =>

@@ -23,7 +23,7 @@ export type GenerationOptions = Readonly<{
   build?: Builder;
   /** Told of every failure, and of files that were of no use; `retryInMs` is undefined where nothing will be tried again. */
   onError: ProjectorOptions['onError'];
-  /** Told now and then while a build is under way. */
+  /** Told now and then while a build is under way, and at its end. */
   onProgress?: (progress: Building) => void;
   views?: Omit<SqliteViewsOptions, 'onDamage'>;
   projector?: Partial<Pick<ProjectorOptions, 'limit' | 'backOffMs' | 'sweepEveryMs' | 'tombstonesLiveMs' | 'now'>>;
@@ -51,6 +51,9 @@ export type Generation = Readonly<{
 
 /** One build and what feeds it. */
 type Fed = { readonly file: string; readonly views: SqliteViews; readonly projector: Projector; damaged: boolean };
+
+/** How often `onProgress` is told at most; the status is always up to date. */
+const REPORT_EVERY_MS = 1000;
 
 const NOT_BUILT = { position: ORIGIN, state: 'building', lagMs: 0, faults: {} } as const;
 
@@ -145,11 +148,15 @@ export const sqliteGeneration = ({
   const fill = async (file: string): Promise<void> => {
     const head = await log.head();
     if (build === undefined || file === ':memory:' || head === ORIGIN) return;
+    let reportedAt = Number.NEGATIVE_INFINITY;
     const watch = (done: Progress): void => {
       building = { ...done, head };
+      if (performance.now() - reportedAt < REPORT_EVERY_MS) return;
+      reportedAt = performance.now();
       onProgress(building);
     };
     await build({ group: group.name, file }, { onProgress: watch, signal: stopping.signal });
+    if (building !== undefined) onProgress(building);
   };
 
   const buildNext = async (): Promise<void> => {
