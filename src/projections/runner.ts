@@ -61,7 +61,8 @@ export type Projector = Readonly<{
   stop: () => Promise<void>;
 }>;
 
-const BATCH = 1000;
+// One event may have half a mebibyte and touch 4,000 documents.
+const BATCH = 200;
 const HOUR = 3_600_000;
 
 /** Doubles from 50 ms up to 10 s, half of it by chance so that nodes do not come back together. */

@@ -388,6 +388,7 @@ describe('the views of a group', () => {
     await second.ready;
     expect(before).to.deep.equal(['toys-1.db']);
     expect(filesThere()).to.deep.equal(['toys-2.db']);
+    expect(told.errors, 'nothing went wrong').to.deep.equal([]);
     expect(await second.views.get(notes, 'note 1')).to.include({ size: 1 });
   });
 
@@ -462,6 +463,7 @@ describe('the views of a group', () => {
     await building;
     await generation.stop();
     expect(String(await refused(generation.ready))).to.match(/stopped|closed/);
+    expect(told.errors, 'nothing went wrong').to.deep.equal([]);
     expect(filesThere()).to.deep.equal([]);
   });
 

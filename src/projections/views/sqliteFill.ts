@@ -18,8 +18,8 @@ export type Summary = Readonly<{
   checkpoint: Position;
 }>;
 
-// Nothing is waited for while filling: a build that a crash interrupts is begun anew. A log beside the file costs next to nothing
-// (measured: 12 µs an event, without one 11) and lets another thread read what was committed.
+// Nothing is waited for while filling: a build that a crash interrupts is begun anew. The log beside the file costs a tenth of the
+// writing (measured), and lets another thread read what was committed.
 const FILLING =
   'pragma journal_mode = wal; pragma synchronous = off; pragma wal_autocheckpoint = 20000; pragma cache_size = -16384;';
 
@@ -31,6 +31,27 @@ export const startFile = (path: string, group: Group): DatabaseSync => {
   return db;
 };
 
+type Writer = (batch: Batch, at: number) => void;
+
+const writerOn = (db: DatabaseSync, view: string): Writer => {
+  const columns = `${tableOf({ view })} (rowid, key, position, doc, written_at) values (?, ?, ?, ?, ?)`;
+  const add = db.prepare(`insert into ${columns}`);
+  const change = db.prepare(`insert or replace into ${columns}`);
+  const remove = db.prepare(`delete from ${tableOf({ view })} where rowid = ?`);
+  // No tombstones: nobody can come late with an older document, because nobody has this file yet.
+  return ({ added, changed }, at) => {
+    added.ids.forEach((id, n) => {
+      const text = added.texts[n] ?? null;
+      if (text !== null) add.run(id, added.keys[n] ?? null, added.positions[n] ?? null, text, at);
+    });
+    changed.ids.forEach((id, n) => {
+      const text = changed.texts[n] ?? null;
+      if (text === null) remove.run(id);
+      else change.run(id, changed.keys[n] ?? null, changed.positions[n] ?? null, text, at);
+    });
+  };
+};
+
 /** Writes documents into a started file: without a guard, because nobody else writes there, and without an index to keep. */
 export const filler = (
   path: string,
@@ -39,33 +60,11 @@ export const filler = (
 ): Readonly<{ write: (batches: readonly Batch[]) => void; close: () => void }> => {
   const db = new DatabaseSync(path, { timeout: 5000 });
   db.exec(FILLING);
-  const statements = new Map(
-    views.map((view) => {
-      const columns = `${tableOf({ view })} (rowid, key, position, doc, written_at) values (?, ?, ?, ?, ?)`;
-      const add = db.prepare(`insert into ${columns}`);
-      const change = db.prepare(`insert or replace into ${columns}`);
-      return [view, { add, change, remove: db.prepare(`delete from ${tableOf({ view })} where rowid = ?`) }];
-    }),
-  );
-
-  const writeView = ({ view, added, changed }: Batch, at: number): void => {
-    const { add, change, remove } = statements.get(view) ?? {};
-    // No tombstones: nobody can come late with an older document, because nobody has this file yet.
-    for (let n = 0; n < added.ids.length; n++) {
-      const text = added.texts[n] ?? null;
-      if (text !== null) add?.run(added.ids[n] ?? null, added.keys[n] ?? null, added.positions[n] ?? null, text, at);
-    }
-    for (let n = 0; n < changed.ids.length; n++) {
-      const text = changed.texts[n] ?? null;
-      if (text === null) remove?.run(changed.ids[n] ?? null);
-      else change?.run(changed.ids[n] ?? null, changed.keys[n] ?? null, changed.positions[n] ?? null, text, at);
-    }
-  };
-
+  const writers = new Map(views.map((view) => [view, writerOn(db, view)]));
   return {
     write: (batches) =>
       inTransaction(db, () => {
-        for (const batch of batches) writeView(batch, now());
+        for (const batch of batches) writers.get(batch.view)?.(batch, now());
       }),
     close: () => db.close(),
   };

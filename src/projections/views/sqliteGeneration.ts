@@ -95,8 +95,9 @@ export const sqliteGeneration = ({
       if (one === current) again(() => insist(buildNext)).catch(() => undefined);
       else void one.projector.stop();
     };
+    const head = await log.head();
     const views = sqliteViews(file, group, { ...viewsOptions, onDamage });
-    if ((await views.checkpoint()) > (await log.head())) {
+    if ((await views.checkpoint()) > head) {
       await views.close();
       throw new ViewsUnusable(file, 'foreign', setAside(file));
     }
@@ -165,7 +166,7 @@ export const sqliteGeneration = ({
       await fill(file);
       await adopt(await feed(file));
     } catch (error) {
-      if (file !== ':memory:') removeFile(file);
+      if (file !== ':memory:' && file !== current?.file) removeFile(file);
       throw error;
     } finally {
       building = undefined;
@@ -180,7 +181,7 @@ export const sqliteGeneration = ({
       } catch (error) {
         if (!(error instanceof ViewsUnusable)) throw error;
         if (error.outcome === 'unfinished') removeFile(file);
-        else onError(error, 0);
+        else if (error.outcome !== 'otherForm') onError(error, 0);
       }
     }
     return undefined;
@@ -196,13 +197,14 @@ export const sqliteGeneration = ({
       try {
         return await work();
       } catch (error) {
-        const forGood = stopping.signal.aborted || (error instanceof BuildFailed && error.forGood);
-        onError(error, forGood ? undefined : backOffMs(attempt));
-        if (forGood) {
+        if (stopping.signal.aborted) throw error;
+        const retryInMs = error instanceof BuildFailed && error.forGood ? undefined : backOffMs(attempt);
+        onError(error, retryInMs);
+        if (retryInMs === undefined) {
           failure = error instanceof Error ? error.message : String(error);
           throw error;
         }
-        await wait(backOffMs(attempt), undefined, { signal: stopping.signal });
+        await wait(retryInMs, undefined, { signal: stopping.signal });
       }
     }
   };
