@@ -1,7 +1,7 @@
 import { access, constants, statfs } from 'node:fs/promises';
 import type { EventLog } from './events/log/log.ts';
 import type { Health } from './http/deps.ts';
-import type { GenerationStatus } from './projections/views/sqliteGeneration.ts';
+import type { GenerationStatus } from './projections/generation.ts';
 
 /** Less room than this, in bytes, and pushes are about to fail. */
 const LEAST_ROOM = 64 * 1024 * 1024;

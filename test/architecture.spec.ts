@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Where a library may be named. What is not listed here may be named nowhere. */
 const LIBRARIES: Readonly<Record<string, RegExp>> = {
-  '@eventstore/db-client': /^src\/events\/log\/eventstore\.ts$/,
+  '@eventstore/db-client': /^src\/events\/log\/eventstore[^/]*\.ts$/,
   '@node-rs/argon2': /^src\/(identity|secrets)\//,
   ajv: /^src\/(events\/|config\.ts$)/,
   'ajv-formats': /^src\/(events\/|config\.ts$)/,
@@ -24,7 +24,7 @@ const LIBRARIES: Readonly<Record<string, RegExp>> = {
   jose: /^src\/(identity|secrets)\//,
   'json-schema-to-ts': /^src\/http\//,
   'lru-cache': /^src\/(?!oci\/)/,
-  mongodb: /^src\/projections\/views\/mongo\.ts$/,
+  mongodb: /^src\/(projections\/views|secrets)\/mongo[^/]*\.ts$/,
   nanoid: /^src\/app\.ts$/,
   'pino-pretty': /^src\/[^/]+\.ts$/,
   pino: /^src\/[^/]+\.ts$/,

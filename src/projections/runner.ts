@@ -17,9 +17,11 @@ import { UnknownEvent } from '../events/catalogue.ts';
 import { ORIGIN, type Position, type Recorded } from '../events/event.ts';
 import type { EventLog } from '../events/log/log.ts';
 import { arrivals } from './arrivals.ts';
-import type { Group, Placed, Projection, Seen, Totals } from './projection.ts';
+import type { Group, Placed, Projection, Seen } from './projection.ts';
 import { added, keysIn, neverSeen, type Outcome, type Plan, planner, reduce } from './reduce.ts';
-import type { Commit, Fault, Views } from './views/views.ts';
+import type { Commit, Fault, PlacedTotals, Views } from './views/views.ts';
+
+type Faults = Readonly<Record<string, Fault>>;
 
 export type ProjectorOptions = Readonly<{
   log: Pick<EventLog, 'follow' | 'head'>;
@@ -80,7 +82,7 @@ const commitOf = (plan: Plan, outcome: Outcome, totals: Commit['totals']): Commi
 });
 
 /** One batch: read its documents, then the totals; reduce; write it all in one step. */
-const projecting = (views: Views, group: Group): ((events: readonly Seen[]) => Promise<Outcome>) => {
+const projecting = (views: Views, group: Group): ((events: readonly Seen[]) => Promise<Faults>) => {
   const plan = planner(group.views);
 
   const documentsOf = async (planned: Plan): Promise<(projection: Projection, key: string) => Placed> => {
@@ -92,18 +94,37 @@ const projecting = (views: Views, group: Group): ((events: readonly Seen[]) => P
     return (projection, key) => placed.get(projection)?.get(key) ?? neverSeen(key);
   };
 
-  const totalsOf = async ({ deltas }: Outcome): Promise<Commit['totals']> => {
-    const totals: Record<string, Totals> = {};
-    for (const [projection, delta] of deltas) totals[projection.view] = added(await views.totals(projection), delta);
+  /** Read after the documents: whoever has written one of those has written these before. */
+  const totalsOf = async ({ deltas }: Outcome): Promise<ReadonlyMap<Projection, PlacedTotals>> => {
+    const totals = new Map<Projection, PlacedTotals>();
+    for (const projection of deltas.keys()) totals.set(projection, await views.totals(projection));
     return totals;
   };
 
-  return async (events) => {
+  const project = async (events: readonly Seen[]): Promise<Faults> => {
     const planned = plan(events, await views.faults());
     const outcome = reduce(planned, await documentsOf(planned));
-    await views.commit(commitOf(planned, outcome, await totalsOf(outcome)));
-    return outcome;
+    const totals = await totalsOf(outcome);
+    const taken = takenUpTo(events, totals);
+    if (taken > 0) return { ...(await project(events.slice(0, taken))), ...(await project(events.slice(taken))) };
+    await views.commit(commitOf(planned, outcome, sumsOf(outcome, totals)));
+    return outcome.faults;
   };
+  return project;
+};
+
+const sumsOf = ({ deltas }: Outcome, totals: ReadonlyMap<Projection, PlacedTotals>): Commit['totals'] =>
+  Object.fromEntries(
+    [...deltas].map(([projection, delta]) => [projection.view, added(totals.get(projection)?.sums ?? {}, delta)]),
+  );
+
+/**
+ * How many of these events are in some totals already: a step was begun with them that nobody finished. It has to be finished
+ * first, with just these, before others are added. 0 also where all of them are: then the store keeps the totals that it has.
+ */
+const takenUpTo = (events: readonly Seen[], totals: ReadonlyMap<Projection, PlacedTotals>): number => {
+  const counts = [...totals.values()].map(({ position }) => events.filter((event) => event.position <= position).length);
+  return Math.min(...counts.filter((count) => count > 0 && count < events.length), events.length) % events.length;
 };
 
 /**
@@ -145,8 +166,7 @@ export const startProjector = ({
   const take = async (events: readonly Recorded[]): Promise<void> => {
     oldest = events[0];
     const position = events.at(-1)?.position ?? ORIGIN;
-    const outcome = await project(await prepare(events));
-    faults = { ...faults, ...outcome.faults };
+    faults = { ...faults, ...(await project(await prepare(events))) };
     state = events.length < limit ? 'live' : 'catchingUp';
     error = undefined;
     oldest = undefined;

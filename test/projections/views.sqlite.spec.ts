@@ -273,7 +273,7 @@ describe('a file of views', () => {
     const views = sqliteViews(file, toys);
     expect(await views.get(notes, 'note 42')).to.include({ size: 42 });
     expect(await views.count(notes, { size: { $gte: 90 } })).to.equal(10);
-    expect(await views.totals(notes)).to.deep.equal({ n: 7 });
+    expect((await views.totals(notes)).sums).to.deep.equal({ n: 7 });
     expect(await views.cursor('s')).to.include({ revision: 3 });
     expect(await views.checkpoint()).to.equal(positionOf(101));
     expect(isRefusal(await failureOf(() => views.get(marks, 'red')), 'UNAVAILABLE')).to.equal(true);

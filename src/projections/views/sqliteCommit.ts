@@ -1,15 +1,15 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { Position } from '../../events/event.ts';
+import { ORIGIN, type Position } from '../../events/event.ts';
 import type { Placed, Totals } from '../projection.ts';
 import { inTransaction, readMeta } from './sqliteSchema.ts';
 import type { Counters, Table } from './sqliteTables.ts';
-import type { Commit, Cursor, Fault } from './views.ts';
+import type { Commit, Cursor, Fault, PlacedTotals } from './views.ts';
 
 /** What a file says beside its documents; small, read at every turn, and kept in memory by its only writer. */
 export type Ledger = Readonly<{
   checkpoint: () => Position;
   faults: () => Readonly<Record<string, Fault>>;
-  totals: (view: string) => Totals;
+  totals: (view: string) => PlacedTotals;
   cursor: (stream: string) => Cursor | undefined;
   commit: (step: Commit) => void;
   /** Remembers how far tombstones were swept: what is no newer and has no row may have been deleted. */
@@ -29,7 +29,7 @@ const statementsOn = (db: DatabaseSync) => ({
   `),
   fault: db.prepare('insert into faults (view, position, type, message) values (?, ?, ?, ?) on conflict (view) do nothing'),
   advance: db.prepare('update meta set value = ?2 where name = ?1 and ?2 > value'),
-  readTotals: db.prepare('select sums from totals where view = ?'),
+  readTotals: db.prepare('select sums, position from totals where view = ?'),
   readCursor: db.prepare('select revision, at, position from cursors where stream = ?'),
   readFaults: db.prepare('select view, position, type, message from faults'),
 });
@@ -38,7 +38,7 @@ type Written = Readonly<{ table: Table; document: Placed; text: string | null }>
 
 export const ledgerOn = (db: DatabaseSync, tables: ReadonlyMap<string, Table>, now: () => number, count: Counters): Ledger => {
   const statements = statementsOn(db);
-  const totals = new Map<string, Totals>();
+  const totals = new Map<string, PlacedTotals>();
   let checkpoint = readMeta(db, 'checkpoint') ?? '';
   let swept = readMeta(db, 'swept') ?? '';
 
@@ -82,9 +82,10 @@ export const ledgerOn = (db: DatabaseSync, tables: ReadonlyMap<string, Table>, n
       const known = totals.get(view);
       if (known !== undefined) return known;
       count.queries += 1;
-      const sums = JSON.parse(String(statements.readTotals.get(view)?.sums ?? '{}')) as Totals;
-      totals.set(view, sums);
-      return sums;
+      const row = statements.readTotals.get(view) ?? { sums: '{}', position: ORIGIN };
+      const placed = { position: String(row.position), sums: JSON.parse(String(row.sums)) as Totals };
+      totals.set(view, placed);
+      return placed;
     },
 
     cursor: (stream) => {

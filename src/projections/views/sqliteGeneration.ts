@@ -3,8 +3,9 @@ import { RegistryError } from '../../errors.ts';
 import { ORIGIN, type Position } from '../../events/event.ts';
 import type { EventLog } from '../../events/log/log.ts';
 import { arrivals } from '../arrivals.ts';
+import type { Building, Generation, GenerationStatus } from '../generation.ts';
 import type { Group } from '../projection.ts';
-import { backOff, type Projector, type ProjectorOptions, type ProjectorStatus, startProjector } from '../runner.ts';
+import { backOff, type Projector, type ProjectorOptions, startProjector } from '../runner.ts';
 import { delegated } from './delegated.ts';
 import { type SqliteViews, type SqliteViewsOptions, sqliteViews, ViewsUnusable } from './sqlite.ts';
 import type { Progress } from './sqliteBuild.ts';
@@ -27,26 +28,6 @@ export type GenerationOptions = Readonly<{
   onProgress?: (progress: Building) => void;
   views?: Omit<SqliteViewsOptions, 'onDamage'>;
   projector?: Partial<Pick<ProjectorOptions, 'limit' | 'backOffMs' | 'sweepEveryMs' | 'tombstonesLiveMs' | 'now'>>;
-}>;
-
-/** `head` is the log's end as it was when the build began. */
-export type Building = Progress & Readonly<{ head: Position }>;
-
-export type GenerationStatus = Omit<ProjectorStatus, 'state'> &
-  Readonly<{ state: ProjectorStatus['state'] | 'building'; building?: Building }>;
-
-/** The views of one group, whichever file they are in at the moment. */
-export type Generation = Readonly<{
-  /** Always the current build. Before there is one, everything throws UNAVAILABLE. */
-  views: Views;
-  /** Resolves once the views hold what the log held at the start; rejects when they never will. */
-  ready: Promise<void>;
-  /** Whether the current build holds everything up to `position` within the time. */
-  reached: Projector['reached'];
-  status: () => GenerationStatus;
-  /** Builds the views anew beside the live ones and puts them in their place. One at a time. */
-  rebuild: () => Promise<void>;
-  stop: () => Promise<void>;
 }>;
 
 /** One build and what feeds it. */

@@ -25,6 +25,9 @@ export type Query = Readonly<{
   limit: number;
 }>;
 
+/** What a view adds up, and the position that this reflects at least: its own change, which comes before its documents'. */
+export type PlacedTotals = Readonly<{ position: Position; sums: Totals }>;
+
 export const LARGEST_PAGE = 1000;
 
 export type Page<D extends Document> = Readonly<{ items: readonly Readonly<{ key: string; value: D }>[]; more: boolean }>;
@@ -32,7 +35,11 @@ export type Page<D extends Document> = Readonly<{ items: readonly Readonly<{ key
 /** How far a stream's documents are: everything up to `revision` is in them. Written after the documents themselves. */
 export type Cursor = Readonly<{ revision: number; at: string; position: Position }>;
 
-/** One step forward of a group: totals, documents, cursors, checkpoint, written in this order. */
+/**
+ * One step forward of a group: totals, documents, cursors, checkpoint, written in this order, each unless it is there as of
+ * this checkpoint or a later one. A store without transactions may stop in between: whoever takes the step again has to end it
+ * at the same checkpoint (`PlacedTotals.position`), or the totals count what lies before it twice.
+ */
 export type Commit = Readonly<{
   totals: Readonly<Record<string, Totals>>;
   documents: readonly Readonly<{ view: string; documents: readonly Placed[] }>[];
@@ -59,7 +66,8 @@ export type Views = Readonly<{
   getPlaced: <D extends Document>(view: Projection<D>, keys: readonly string[]) => Promise<readonly Placed<D>[]>;
   find: <D extends Document>(view: Projection<D>, query: Query) => Promise<Page<D>>;
   count: <D extends Document>(view: Projection<D>, where?: Where) => Promise<number>;
-  totals: <D extends Document>(view: Projection<D>) => Promise<Totals>;
+  /** Where nothing was added up yet: ORIGIN and no sums. */
+  totals: <D extends Document>(view: Projection<D>) => Promise<PlacedTotals>;
   cursor: (stream: string) => Promise<Cursor | undefined>;
   checkpoint: () => Promise<Position>;
   faults: () => Promise<Readonly<Record<string, Fault>>>;
