@@ -11,6 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   secrets: ['oci', 'events', 'commands', 'projections'],
   identity: ['oci', 'events', 'commands', 'projections', 'secrets'],
   webhooks: ['oci', 'events', 'commands', 'projections'],
+  moving: ['events', 'projections', 'secrets'],
   http: ['oci', 'events', 'commands', 'projections', 'blobs', 'identity', 'secrets'],
 };
 

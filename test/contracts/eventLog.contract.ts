@@ -7,12 +7,13 @@ import { reading } from './eventLog/reading.ts';
 /**
  * What every event log owes to those who use it. `open` may give a new log or another handle on one that is shared and
  * full of other people's events: each test keeps to streams of its own, and assumes nothing of positions but their order.
+ * `under` is how all streams begin of a log that knows no others.
  */
-export const eventLogContract = (name: string, open: OpenLog): void => {
+export const eventLogContract = (name: string, open: OpenLog, under = ''): void => {
   describe(`${name}, as an event log`, () => {
-    describe('appended to', () => appending(open));
-    describe('by its contents', () => contents(open));
-    describe('read', () => reading(open));
-    describe('followed', () => following(open));
+    describe('appended to', () => appending(open, under));
+    describe('by its contents', () => contents(open, under));
+    describe('read', () => reading(open, under));
+    describe('followed', () => following(open, under));
   });
 };

@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { type Outgoing, outgoing } from './checks.ts';
 import { type Appended, AppendOutcomeUnknown, type EventLog, LogFull, WrongExpectedRevision } from './log.ts';
 import type { Committed, Outcome } from './sqliteCommit.ts';
-import { type Outgoing, outgoing, positionOf, recordedOf } from './sqliteEncoding.ts';
+import { positionOf, recordedOf } from './sqliteEncoding.ts';
 import type { Publish } from './sqliteFeed.ts';
 import type { Writer } from './sqliteWriter.ts';
 

@@ -1,8 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Recorded } from '../event.ts';
+import { checkLimit } from './checks.ts';
 import type { EventLog } from './log.ts';
 import { numberOf } from './sqliteEncoding.ts';
-import { checkLimit, type Reads } from './sqliteReads.ts';
+import type { Reads } from './sqliteReads.ts';
 import { recentEvents } from './sqliteRecent.ts';
 
 export type Publish = (events: readonly Recorded[], last: number, sizes: readonly number[]) => void;

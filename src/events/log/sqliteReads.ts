@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Metadata, ORIGIN, type Recorded } from '../event.ts';
-import { type EventLog, LARGEST_READ } from './log.ts';
+import { checkLimit } from './checks.ts';
+import type { EventLog } from './log.ts';
 import { numberOf, positionOf } from './sqliteEncoding.ts';
 
 export type Reads = Pick<EventLog, 'readStream' | 'readAll'> &
@@ -46,11 +47,6 @@ const recordedOf = ([position, stream, revision, id, type, data, metadata]: Row)
   revision,
   position: positionOf(position),
 });
-
-export const checkLimit = (limit: number): void => {
-  if (!Number.isInteger(limit) || limit < 1 || limit > LARGEST_READ)
-    throw new RangeError(`A read's limit is a whole number from 1 to ${LARGEST_READ}, not ${limit}.`);
-};
 
 /** From this many events on, a page has held the event loop for so long that others get a turn before the next one. */
 const LONG_PAGE = 100;

@@ -5,7 +5,7 @@ import { type EventLog, NO_STREAM, WrongExpectedRevision } from '../../../src/ev
 import { anEvent, appendAtHead, events, everything, idsOf, type OpenLog, ownStreams, rejectionOf } from './given.ts';
 
 /** How events get into a log: expectations, conflicts, atomicity, repetition. */
-export const appending = (open: OpenLog): void => {
+export const appending = (open: OpenLog, under: string): void => {
   let log: EventLog;
   let prefix: string;
   let stream: string;
@@ -13,7 +13,7 @@ export const appending = (open: OpenLog): void => {
   let start: Position;
   beforeEach(async () => {
     log = await open();
-    ({ prefix, stream, mine } = ownStreams());
+    ({ prefix, stream, mine } = ownStreams(under));
     start = await log.head();
   });
   afterEach(() => log.close());

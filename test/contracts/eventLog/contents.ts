@@ -14,13 +14,13 @@ import {
 import { anEvent, type OpenLog, ownStreams, rejectionOf } from './given.ts';
 
 /** What a log takes, and that it gives back what it took. */
-export const contents = (open: OpenLog): void => {
+export const contents = (open: OpenLog, under: string): void => {
   let log: EventLog;
   let prefix: string;
   let stream: string;
   beforeEach(async () => {
     log = await open();
-    ({ prefix, stream } = ownStreams());
+    ({ prefix, stream } = ownStreams(under));
   });
   afterEach(() => log.close());
 

@@ -6,7 +6,7 @@ import { type EventLog, NO_STREAM } from '../../../src/events/log/log.ts';
 import { appendAtHead, events, everything, type OpenLog, ownStreams, rejectionOf, takeUntil, turns } from './given.ts';
 
 /** Following a log while others append to it, and closing it. */
-export const following = (open: OpenLog): void => {
+export const following = (open: OpenLog, under: string): void => {
   let log: EventLog;
   let prefix: string;
   let stream: string;
@@ -14,7 +14,7 @@ export const following = (open: OpenLog): void => {
   let start: Position;
   beforeEach(async () => {
     log = await open();
-    ({ prefix, stream, mine } = ownStreams());
+    ({ prefix, stream, mine } = ownStreams(under));
     start = await log.head();
   });
   afterEach(() => log.close());

@@ -77,9 +77,12 @@ export const idsOf = (list: readonly NewEvent[]): readonly string[] => list.map(
 
 export type OpenLog = () => Promise<EventLog>;
 
-/** A new prefix for the streams of one test, one stream under it, and what of a list is in such streams. */
-export const ownStreams = () => {
-  const prefix = `test-${randomUUID()}.`;
+/**
+ * A new prefix for the streams of one test, one stream under it, and what of a list is in such streams.
+ * `under`: how all streams begin of a log that knows no others.
+ */
+export const ownStreams = (under: string) => {
+  const prefix = `${under}test-${randomUUID()}.`;
   const mine = (list: readonly Recorded[]): readonly Recorded[] => list.filter((event) => event.stream.startsWith(prefix));
   return { prefix, stream: `${prefix}repository-library/alpine`, mine };
 };

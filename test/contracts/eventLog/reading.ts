@@ -4,7 +4,7 @@ import { type EventLog, LARGEST_READ, NO_STREAM } from '../../../src/events/log/
 import { events, everything, idsOf, type OpenLog, ownStreams } from './given.ts';
 
 /** Pages of a stream and of everything, in both directions. */
-export const reading = (open: OpenLog): void => {
+export const reading = (open: OpenLog, under: string): void => {
   let log: EventLog;
   let prefix: string;
   let stream: string;
@@ -12,7 +12,7 @@ export const reading = (open: OpenLog): void => {
   let start: Position;
   beforeEach(async () => {
     log = await open();
-    ({ prefix, stream, mine } = ownStreams());
+    ({ prefix, stream, mine } = ownStreams(under));
     start = await log.head();
   });
   afterEach(() => log.close());
