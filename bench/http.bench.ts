@@ -1,15 +1,14 @@
 import { basic, bearer, httpClient, pushImage } from '../test/support/http.ts';
 import { OCI_MANIFEST, randomImage } from '../test/support/images.ts';
-import { installed, run as runProgram } from '../test/support/processes.ts';
+import { installed } from '../test/support/processes.ts';
 import { ADMIN, PASSWORD, startRegistry } from '../test/support/registryProcess.ts';
 import { type Clients, startClients } from './clients.ts';
 import { type Figure, median, rounded } from './figures.ts';
 import { peerInstalled, startPeer } from './peer.ts';
 import { authorizationOf, bigBlob, type Client, pushBlob } from './transfer.ts';
+import { CONNECTIONS, SECONDS, wrk } from './wrk.ts';
 
 const ROUNDS = 3;
-const CONNECTIONS = 32;
-const SECONDS = 2;
 const LARGE = 200;
 
 const IMAGE = 'bench/image';
@@ -53,14 +52,6 @@ const fill = async ({ client }: Subject): Promise<void> => {
 
 const pushers = ({ client }: Subject, count: number): Promise<readonly Client[]> =>
   Promise.all(Array.from({ length: count }, (_, index) => client(`bench/client-${index}`)));
-
-/** GET requests a second by wrk, which leaves the machine to the registry more than a client in JavaScript would. */
-const wrk = async (url: string, headers: Readonly<Record<string, string>>): Promise<number> => {
-  const given = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
-  const report = await runProgram('wrk', ['-t1', `-c${CONNECTIONS}`, `-d${SECONDS}s`, ...given, url]);
-  if (report.includes('Non-2xx')) throw new Error(`Requests to ${url} failed:\n${report}`);
-  return Number(/Requests\/sec:\s+([\d.]+)/.exec(report)?.[1]);
-};
 
 const manifests = (clients: Clients, method: 'GET' | 'HEAD', by: string, reference: string): Question => ({
   question: `manifest ${method} by ${by}, ${CONNECTIONS} connections`,

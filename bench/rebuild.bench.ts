@@ -68,13 +68,14 @@ const figuresOf = async (group: Group, folder: string, data: Readonly<Record<str
 export const run = async (): Promise<readonly Figure[]> => {
   const { path, remove } = scratchFolder();
   try {
+    const [log, secrets] = [join(path, 'facts.db'), join(path, 'secrets.db')];
     const data = {
-      log: join(path, 'facts.db'),
-      secrets: join(path, 'secrets.db'),
+      log: { file: log },
+      secrets: { file: secrets },
       key: keyFromText(randomBytes(32).toString('base64')),
     };
-    fillLog(data.log);
-    sqliteSecrets(data.secrets, data.key).close();
+    fillLog(log);
+    sqliteSecrets(secrets, data.key).close();
     const figures: Figure[] = [];
     for (const group of Object.values(groups)) figures.push(...(await figuresOf(group, path, data)));
     return figures;

@@ -22,6 +22,8 @@ type Shape = Readonly<{
 /** What a pattern allows, in words. */
 const PATTERNS: Readonly<Partial<Record<Name, string>>> = {
   GHOSTDOCK_PUBLIC_URL: '`http://` or `https://`, a host and perhaps a port, no path',
+  GHOSTDOCK_EVENT_LOG: '`embedded`, or `esdb://` or `esdb+discover://` and what follows',
+  GHOSTDOCK_VIEWS: '`embedded`, or `mongodb://` or `mongodb+srv://` and what follows',
   GHOSTDOCK_SECRET_KEY: '44 characters of base64',
   GHOSTDOCK_STREAM_PREFIX: '1 to 64 lower-case letters, digits, `_` or `-`, beginning with a letter or digit',
 };

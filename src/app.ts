@@ -1,5 +1,4 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { nanoid } from 'nanoid';
 import type { Blobs } from './blobs/blobs.ts';
@@ -7,9 +6,8 @@ import { diskBlobs } from './blobs/disk.ts';
 import { type Execute, executing } from './commands/execute.ts';
 import type { Config } from './config.ts';
 import { catalogue } from './events/catalogue.ts';
-import type { Recorded } from './events/event.ts';
+import type { Position } from './events/event.ts';
 import type { EventLog } from './events/log/log.ts';
-import { sqliteEventLog } from './events/log/sqlite.ts';
 import { type Streams, streamsUnder } from './events/streams.ts';
 import { ensureAdmin, recordSigningKey } from './firstStart.ts';
 import { healthOf } from './health.ts';
@@ -21,15 +19,9 @@ import type { Caller } from './identity/caller.ts';
 import { type PasswordOptions, passwords as passwordsWith } from './identity/passwords.ts';
 import { ensureSigningKey, signingKeys } from './identity/signingKeys.ts';
 import { tokens as tokensWith } from './identity/tokens.ts';
-import type { Generation } from './projections/generation.ts';
 import { reporting, serving } from './projections/groups.ts';
-import type { Group, Seen } from './projections/projection.ts';
-import { sqliteGeneration } from './projections/views/sqliteGeneration.ts';
-import { rebuildInThread } from './projections/views/sqliteRebuild.ts';
 import type { Views } from './projections/views/views.ts';
-import { embeddedKey, type KeyEncryptionKey, keyFromFile, keyFromText, SECRETS_FILE } from './secrets/keyEncryptionKey.ts';
-import { type Sealing, sealing as sealingWith } from './secrets/sealing.ts';
-import { sqliteSecrets } from './secrets/sqlite.ts';
+import { isShared, openStores } from './stores.ts';
 
 /** How long a handler waits until the views show its own write, in ms. */
 const READ_YOUR_WRITES_MS = 5000;
@@ -54,6 +46,8 @@ export type App = Readonly<{
   blobs: Blobs;
   execute: Execute;
   streams: Streams;
+  /** Whether readers, of all nodes, see everything up to a position; waited for as long as a request waits. */
+  reached: (position: Position) => Promise<boolean>;
   /** Builds all views anew from the log, beside those in use, and puts them in their place. */
   rebuild: () => Promise<void>;
   /** Whether this was the first start, which made the user `admin`. */
@@ -61,17 +55,6 @@ export type App = Readonly<{
   /** Finishes what is under way, writes everything out and lets go of the data folder. */
   close: () => Promise<void>;
 }>;
-
-const keyOf = ({ secretKey, secretKeyFile }: Config, folder: string): KeyEncryptionKey => {
-  if (secretKey !== undefined) return keyFromText(secretKey);
-  return secretKeyFile === undefined ? embeddedKey(folder) : keyFromFile(secretKeyFile);
-};
-
-/** Recorded events as deciders and reducers see them: protected fields revealed, then brought to this release's form. */
-const preparing =
-  ({ reveal }: Sealing) =>
-  async (events: readonly Recorded[]): Promise<readonly Seen[]> =>
-    (await reveal(events)).map((event) => catalogue.upcast(event) as Seen);
 
 /** Everyone, where authentication is off. */
 const OPERATOR: Caller = { kind: 'operator' };
@@ -88,47 +71,16 @@ const identityOf = (config: Config, authentication: Authentication): Identity =>
   };
 };
 
-type Feeding = Readonly<{
-  log: EventLog;
-  logFile: string;
-  secretsFile: string;
-  key: KeyEncryptionKey;
-  /** The folder of the views, or `:memory:`. */
-  folder: string;
-  prepare: (events: readonly Recorded[]) => Promise<readonly Seen[]>;
-  logger: Logger;
-}>;
-
-/** Opens the views of a group, or builds them from the log on a thread of their own, and feeds them from then on. */
-const feed = (group: Group, { log, logFile, secretsFile, key, folder, prepare, logger }: Feeding): Generation =>
-  sqliteGeneration({
-    folder,
-    group,
-    log,
-    prepare,
-    build: rebuildInThread(new URL('./rebuild.worker.ts', import.meta.url), { log: logFile, secrets: secretsFile, key }),
-    onError: (err, retryInMs) => logger.error({ err, retryInMs }, `The ${group.name} views could not be fed.`),
-    onProgress: ({ events, position, head }) =>
-      logger.info({ events, position, head }, `Building the ${group.name} views from the log: ${events} events so far.`),
-  });
-
 /** Puts the registry together: opens its stores, brings the views up to date and makes what a first start needs. Listens on no port yet. */
 export const openApp = async (config: Config, options: AppOptions): Promise<App> => {
   const { version, logger, announce, inMemory = false } = options;
-  const folder = (name: string): string => join(config.dataDir, name);
-  for (const name of ['log', 'views', 'secrets']) await mkdir(folder(name), { recursive: true, mode: 0o700 });
-
-  const key = keyOf(config, folder('secrets'));
-  const secretsFile = inMemory ? ':memory:' : join(folder('secrets'), SECRETS_FILE);
-  const secrets = sqliteSecrets(secretsFile, key);
-  const sealing = sealingWith(secrets, catalogue);
-  const prepare = preparing(sealing);
-  const logFile = inMemory ? ':memory:' : join(folder('log'), 'facts.db');
-  const log = await sqliteEventLog(logFile);
-  const feeding = { log, logFile, secretsFile, key, folder: inMemory ? ':memory:' : folder('views'), prepare, logger };
-  const served = feed(serving, feeding);
-  const reported = feed(reporting, feeding);
-  const blobs = await diskBlobs(config.dataDir, { largestBlob: config.largestBlob });
+  // The id makes it unique; host and process are for people who look who has a lease.
+  const node = `${hostname()}:${process.pid}:${nanoid()}`;
+  const stores = await openStores(config, { logger, node, inMemory });
+  const { log, secrets, sealing, prepare } = stores;
+  const served = stores.generation(serving);
+  const reported = stores.generation(reporting);
+  const blobs = await diskBlobs(config.dataDir, { largestBlob: config.largestBlob, shared: isShared(config) });
   await served.ready;
 
   const { views } = served;
@@ -145,8 +97,20 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
   });
   const { keyId } = await ensureSigningKey(secrets, nanoid());
   await recordSigningKey(execute, streams, keyId);
-  const firstStart = await ensureAdmin({ execute, streams, views, passwords, adminPassword: config.adminPassword, announce });
+  const firstStart = await ensureAdmin({
+    execute,
+    streams,
+    views,
+    passwords,
+    adminPassword: config.adminPassword,
+    announce,
+    retract: () => logger.warn('Another node made the user "admin" first: the password that was shown here is not in use.'),
+  });
+  // The first request may be a login of the user that was just made.
+  await served.reached(await log.head(), READ_YOUR_WRITES_MS);
   const tokens = tokensWith({ keys: await signingKeys(secrets), issuer: SERVICE, service: SERVICE, newId: nanoid });
+
+  const reached = (position: Position): Promise<boolean> => served.reached(position, READ_YOUR_WRITES_MS);
 
   const http = await httpServer(
     {
@@ -156,11 +120,12 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
       views,
       execute,
       streams,
-      reached: (position) => served.reached(position, READ_YOUR_WRITES_MS),
+      reached,
       blobs,
       health: healthOf({
         version,
         log,
+        views,
         generations: { serving: served, reporting: reported },
         dataDir: config.dataDir,
       }),
@@ -184,8 +149,7 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
     await served.stop();
     await reported.stop();
     await blobs.close();
-    await log.close();
-    await secrets.close();
+    await stores.close();
   };
 
   const rebuild = async (): Promise<void> => {
@@ -193,5 +157,5 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
     await reported.rebuild();
   };
 
-  return { http, log, views, reporting: reported.views, rebuild, blobs, execute, streams, firstStart, close };
+  return { http, log, views, reporting: reported.views, rebuild, blobs, execute, streams, reached, firstStart, close };
 };

@@ -22,7 +22,15 @@ const text = (schema: object, meaning: string, fallback?: string): Setting => ({
   meaning,
   ...(fallback !== undefined && { fallback }),
 });
-const secret = (schema: object, meaning: string): Setting => ({ kind: 'secret', schema: { type: 'string', ...schema }, meaning });
+const secret = (schema: object, meaning: string, fallback?: string): Setting => ({
+  kind: 'secret',
+  schema: { type: 'string', ...schema },
+  meaning,
+  ...(fallback !== undefined && { fallback }),
+});
+
+/** The store that comes with the registry, in the data folder. */
+const EMBEDDED = 'embedded';
 
 /** Every setting of the registry, in the order of the reference page. */
 export const SETTINGS = {
@@ -30,8 +38,18 @@ export const SETTINGS = {
   GHOSTDOCK_PORT: integer(0, 65_535, 5000, 'Port to listen on. `0` takes any free one.'),
   GHOSTDOCK_DATA_DIR: text(
     { minLength: 1 },
-    'Folder of the log, the views, the blobs and the secrets. One process at a time uses it.',
+    'Folder of the log, the views, the blobs and the secrets, as far as they are embedded. One process at a time uses it; with log and views on servers, all nodes share it.',
     './data',
+  ),
+  GHOSTDOCK_EVENT_LOG: secret(
+    { pattern: `^(${EMBEDDED}|esdb(\\+discover)?://[^\\s/?#]+.*)$` },
+    'Where the event log is: `embedded`, in the data folder, or the connection string of EventStoreDB/KurrentDB, e.g. `esdb://registry:PASSWORD@events:2113?tls=true`.',
+    EMBEDDED,
+  ),
+  GHOSTDOCK_VIEWS: secret(
+    { pattern: `^(${EMBEDDED}|mongodb(\\+srv)?://[^\\s/?#]+.*)$` },
+    'Where views and secrets are: `embedded`, in the data folder, or the connection string of MongoDB, e.g. `mongodb://registry:PASSWORD@views:27017/ghostdock?replicaSet=rs0`. Secrets go to the database of that name with `-secrets` behind it.',
+    EMBEDDED,
   ),
   GHOSTDOCK_PUBLIC_URL: text(
     { pattern: '^https?://[^/?#@\\s]+$' },
@@ -72,6 +90,10 @@ export type Config = Readonly<{
   host: string;
   port: number;
   dataDir: string;
+  /** Connection string of EventStoreDB; absent: embedded. */
+  eventLog?: string;
+  /** Connection string of MongoDB; absent: embedded. */
+  views?: string;
   publicUrl?: string;
   adminPassword?: string;
   auth: boolean;
@@ -112,6 +134,10 @@ const problemOf = (name: Name, raw: string, error: ErrorObject | undefined): str
   if (kind === 'choice') return `${name} must be one of ${(schema as { enum: readonly string[] }).enum.join(', ')}.${shown}`;
   if (name === 'GHOSTDOCK_PUBLIC_URL')
     return `${name} must be a URL without a path, such as https://registry.example.com.${shown}`;
+  if (name === 'GHOSTDOCK_EVENT_LOG')
+    return `${name} must be ${EMBEDDED} or the connection string of an EventStoreDB: esdb://HOST:2113.`;
+  if (name === 'GHOSTDOCK_VIEWS')
+    return `${name} must be ${EMBEDDED} or the connection string of a MongoDB: mongodb://HOST:27017/DATABASE.`;
   if (name === 'GHOSTDOCK_SECRET_KEY') return `${name} must be 32 bytes in base64: 44 characters (openssl rand -base64 32).`;
   return `${name} ${error?.message ?? 'is not valid'}.${shown}`;
 };
@@ -146,6 +172,11 @@ const contradictions = (config: Config, env: NodeJS.ProcessEnv): readonly string
   if (config.secretKey !== undefined && config.secretKeyFile !== undefined) {
     problems.push('Set GHOSTDOCK_SECRET_KEY or GHOSTDOCK_SECRET_KEY_FILE, not both.');
   }
+  if (config.views !== undefined && config.secretKey === undefined && config.secretKeyFile === undefined) {
+    problems.push(
+      'GHOSTDOCK_VIEWS on a server keeps the secrets there, too: set GHOSTDOCK_SECRET_KEY or GHOSTDOCK_SECRET_KEY_FILE, the same on all nodes (openssl rand -base64 32).',
+    );
+  }
   return problems;
 };
 
@@ -159,10 +190,14 @@ export const readConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
   if (problems.length > 0) throw new ConfigError(problems);
   const optional = <K extends string>(key: K, name: Name): { [P in K]?: string } =>
     (values[name] === undefined ? {} : { [key]: values[name] }) as { [P in K]?: string };
+  const unlessEmbedded = <K extends string>(key: K, name: Name): { [P in K]?: string } =>
+    values[name] === EMBEDDED ? {} : optional(key, name);
   const config: Config = Object.freeze({
     host: values.GHOSTDOCK_HOST as string,
     port: values.GHOSTDOCK_PORT as number,
     dataDir: resolve(values.GHOSTDOCK_DATA_DIR as string),
+    ...unlessEmbedded('eventLog', 'GHOSTDOCK_EVENT_LOG'),
+    ...unlessEmbedded('views', 'GHOSTDOCK_VIEWS'),
     ...optional('publicUrl', 'GHOSTDOCK_PUBLIC_URL'),
     ...optional('adminPassword', 'GHOSTDOCK_ADMIN_PASSWORD'),
     auth: values.GHOSTDOCK_AUTH === 'on',

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { CommandContext, Execute } from './commands/execute.ts';
 import { keysDecider } from './commands/keys.ts';
 import { usersDecider } from './commands/users.ts';
+import { isRefusal } from './errors.ts';
 import type { Streams } from './events/streams.ts';
 import type { Passwords } from './identity/passwords.ts';
 import { randomPassword } from './identity/passwords.ts';
@@ -26,6 +27,8 @@ export type FirstStart = Readonly<{
   adminPassword: string | undefined;
   /** Told the random password before it is needed, so that a crash cannot keep it from everyone. */
   announce: (password: string) => void;
+  /** Told when another node made the user meanwhile: what was announced is nobody's password. */
+  retract: () => void;
 }>;
 
 /** Creates the user `admin` where there is no user yet. @returns whether it did */
@@ -36,14 +39,21 @@ export const ensureAdmin = async ({
   passwords,
   adminPassword,
   announce,
+  retract,
 }: FirstStart): Promise<boolean> => {
   if ((await views.get(userIds, USER_IDS)) !== undefined) return false;
   const password = adminPassword ?? randomPassword();
   if (adminPassword === undefined) announce(password);
   const passwordHash = await passwords.hash(password);
   const command = { type: 'RegisterUser', username: ADMIN, email: null, role: 'admin', passwordHash } as const;
-  await execute(streams.users, usersDecider, command, systemContext());
-  return true;
+  try {
+    await execute(streams.users, usersDecider, command, systemContext());
+    return true;
+  } catch (error) {
+    if (!isRefusal(error, 'CONFLICT')) throw error;
+    if (adminPassword === undefined) retract();
+    return false;
+  }
 };
 
 /** Records which key signs. Done at every start, because a crash may have come between the key and its record; an old key records nothing. */

@@ -2,6 +2,7 @@ import { access, constants, statfs } from 'node:fs/promises';
 import type { EventLog } from './events/log/log.ts';
 import type { Health } from './http/deps.ts';
 import type { GenerationStatus } from './projections/generation.ts';
+import type { Views } from './projections/views/views.ts';
 
 /** Less room than this, in bytes, and pushes are about to fail. */
 const LEAST_ROOM = 64 * 1024 * 1024;
@@ -11,6 +12,8 @@ const LONGEST_LAG_MS = 10_000;
 export type Watched = Readonly<{
   version: string;
   log: Pick<EventLog, 'head'>;
+  /** Those that requests are served from. */
+  views: Pick<Views, 'checkpoint'>;
   generations: Readonly<Record<string, { status: () => GenerationStatus }>>;
   dataDir: string;
 }>;
@@ -36,23 +39,30 @@ const problemsOfStorage = async (dataDir: string): Promise<readonly string[]> =>
   }
 };
 
+const answers = (asked: Promise<unknown>): Promise<boolean> =>
+  asked.then(
+    () => true,
+    () => false,
+  );
+
 /** Looks at the parts each time it is asked. Degraded: something that people should see to. Unhealthy: of no use to clients. */
-export const healthOf = ({ version, log, generations, dataDir }: Watched): (() => Promise<Health>) => {
+export const healthOf = ({ version, log, views, generations, dataDir }: Watched): (() => Promise<Health>) => {
   const startedAt = performance.now();
   return async () => {
-    const logAnswers = await log.head().then(
-      () => true,
-      () => false,
-    );
+    const [logAnswers, viewsAnswer] = await Promise.all([answers(log.head()), answers(views.checkpoint())]);
     const ofViews = Object.entries(generations).flatMap(([name, generation]) => problemsOfViews(name, generation.status()));
     const ofStorage = await problemsOfStorage(dataDir);
-    const problems = [...(logAnswers ? [] : ['The event log does not answer.']), ...ofViews, ...ofStorage];
+    const silent = [
+      ...(logAnswers ? [] : ['The event log does not answer.']),
+      ...(viewsAnswer ? [] : ['The store of the views does not answer.']),
+    ];
+    const problems = [...silent, ...ofViews, ...ofStorage];
     const degraded = problems.length > 0 ? 'degraded' : 'healthy';
     return {
-      status: logAnswers ? degraded : 'unhealthy',
+      status: silent.length > 0 ? 'unhealthy' : degraded,
       version,
       uptime: Math.round((performance.now() - startedAt) / 1000),
-      database: logAnswers ? (ofViews.length > 0 ? 'degraded' : 'healthy') : 'unhealthy',
+      database: silent.length > 0 ? 'unhealthy' : ofViews.length > 0 ? 'degraded' : 'healthy',
       storage: ofStorage.length > 0 ? 'unhealthy' : 'healthy',
       problems,
     };

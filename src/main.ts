@@ -4,9 +4,11 @@ import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
 import { type App, openApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
+import { isRefusal } from './errors.ts';
 import { ADMIN } from './firstStart.ts';
 import { UnusableSecrets } from './secrets/secrets.ts';
 import { FolderInUse, lockFolder } from './sqliteLock.ts';
+import { isShared } from './stores.ts';
 import { version } from './version.ts';
 
 /** Exit codes (sysexits.h): the configuration is at fault, or something that it needs is not to be had. */
@@ -40,6 +42,10 @@ const fail = (error: unknown): never => {
   if (error instanceof FolderInUse || error instanceof UnusableSecrets) {
     print(`The registry cannot start: ${error.message}`);
     process.exit(error instanceof FolderInUse || isFull(error.cause) ? EX_UNAVAILABLE : EX_CONFIG);
+  }
+  if (isRefusal(error, 'UNAVAILABLE')) {
+    print(`The registry cannot start: ${error.message}`);
+    process.exit(EX_UNAVAILABLE);
   }
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (syscall === 'listen' && code === 'EADDRINUSE') {
@@ -106,7 +112,7 @@ const rebuildOnSignal = (app: App, logger: Logger): void => {
 const start = async (): Promise<void> => {
   const config = readConfig();
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
-  const folder = lockFolder(config.dataDir);
+  const folder = isShared(config) ? undefined : lockFolder(config.dataDir);
   const { logger, flush } = logTo(config.logLevel);
   process.on('exit', flush);
   if (!config.auth) logger.warn(OPEN_WARNING);
@@ -118,7 +124,7 @@ const start = async (): Promise<void> => {
   logger.info({ url, version, dataDir: config.dataDir, firstStart: app.firstStart }, `GhostDock Registry is ready at ${url}`);
   rebuildOnSignal(app, logger);
   stopOnSignals(app, config, logger, (code) => {
-    folder.release();
+    folder?.release();
     process.exit(code);
   });
 };

@@ -58,6 +58,10 @@ describe('a setting', () => {
     ['GHOSTDOCK_PORT', '65535', { port: 65_535 }],
     ['GHOSTDOCK_DATA_DIR', '/srv/registry', { dataDir: '/srv/registry' }],
     ['GHOSTDOCK_DATA_DIR', 'elsewhere/data', { dataDir: resolve('elsewhere/data') }],
+    ['GHOSTDOCK_EVENT_LOG', 'embedded', {}],
+    ['GHOSTDOCK_EVENT_LOG', 'esdb://events:2113?tls=false', { eventLog: 'esdb://events:2113?tls=false' }],
+    ['GHOSTDOCK_EVENT_LOG', 'esdb+discover://a,b,c:2113', { eventLog: 'esdb+discover://a,b,c:2113' }],
+    ['GHOSTDOCK_VIEWS', 'embedded', {}],
     ['GHOSTDOCK_PUBLIC_URL', 'https://registry.example.com', { publicUrl: 'https://registry.example.com' }],
     ['GHOSTDOCK_PUBLIC_URL', 'http://localhost:5000', { publicUrl: 'http://localhost:5000' }],
     ['GHOSTDOCK_PUBLIC_URL', 'https://[::1]:443', { publicUrl: 'https://[::1]:443' }],
@@ -96,7 +100,9 @@ describe('a setting', () => {
   }
 
   it('is tried here for each that there is', () => {
-    expect(new Set(settings.map(([name]) => name))).to.deep.equal(new Set(NAMES));
+    expect(new Set([...settings.map(([name]) => name), 'GHOSTDOCK_SECRET_KEY_FILE', 'GHOSTDOCK_VIEWS'])).to.deep.equal(
+      new Set(NAMES),
+    );
   });
 
   const number = (name: Name, least: number, most: number, ...wrong: readonly string[]) =>
@@ -175,6 +181,11 @@ describe('a setting', () => {
 
 describe('a secret that is wrong', () => {
   const secrets: readonly (readonly [name: Name, text: string])[] = [
+    ['GHOSTDOCK_EVENT_LOG', 'hunter2://admin:hunter2@events:2113'],
+    ['GHOSTDOCK_EVENT_LOG', 'hunter2'],
+    ['GHOSTDOCK_EVENT_LOG', 'kurrentdb://hunter2@events:2113'],
+    ['GHOSTDOCK_VIEWS', 'hunter2:hunter2@views'],
+    ['GHOSTDOCK_VIEWS', 'postgres://admin:hunter2@views'],
     ['GHOSTDOCK_ADMIN_PASSWORD', 'hunter2'],
     ['GHOSTDOCK_ADMIN_PASSWORD', 'hunter2'.repeat(200)],
     ['GHOSTDOCK_SECRET_KEY', 'not-base64-hunter2'],
@@ -198,6 +209,24 @@ describe('a secret that is wrong', () => {
     const problems = problemsOf({ GHOSTDOCK_ADMIN_PASSWORD: 'hunter2-hunter2', GHOSTDOCK_SECRET_KEY: KEY, GHOSTDOCK_PORT: '-1' });
     expect(problems).to.have.lengthOf(1);
     expect(problems[0]).not.to.match(/hunter2|Bwc/);
+  });
+});
+
+describe('views on a server', () => {
+  const views = 'mongodb://views:27017/ghostdock?replicaSet=rs0';
+
+  for (const [name, text, config] of [
+    ['GHOSTDOCK_SECRET_KEY', KEY, { secretKey: KEY }],
+    ['GHOSTDOCK_SECRET_KEY_FILE', '/run/secrets/key', { secretKeyFile: '/run/secrets/key' }],
+  ] as const)
+    it(`are taken with ${name}`, () => {
+      expect(readConfig({ GHOSTDOCK_VIEWS: views, [name]: text })).to.deep.equal({ ...DEFAULTS, views, ...config });
+    });
+
+  it('need a key that all nodes have', () => {
+    const [problem = ''] = problemsOf({ GHOSTDOCK_VIEWS: views });
+    expect(problem).to.contain('GHOSTDOCK_SECRET_KEY').and.contain('the same on all nodes');
+    expect(problem).not.to.contain('mongodb://');
   });
 });
 

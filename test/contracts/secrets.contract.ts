@@ -3,31 +3,31 @@ import { expect } from 'chai';
 import type { Secrets } from '../../src/secrets/secrets.ts';
 
 /** `open` gives another handle on the same store each time, as another process would have one; handles are closed by the suite. */
-export type SecretsFixture = Readonly<{ open: () => Secrets; dispose: () => void }>;
+export type SecretsFixture = Readonly<{ open: () => Secrets | Promise<Secrets>; dispose: () => void | Promise<void> }>;
 
 const text = (secret: Uint8Array | undefined): string | undefined => secret && Buffer.from(secret).toString();
 
 /** What every adapter of `Secrets` owes. */
-export const secretsContract = (prepare: () => SecretsFixture): void => {
+export const secretsContract = (prepare: () => SecretsFixture | Promise<SecretsFixture>): void => {
   let fixture: SecretsFixture;
   let secrets: Secrets;
   let opened: Secrets[];
 
-  const another = (): Secrets => {
-    const handle = fixture.open();
+  const another = async (): Promise<Secrets> => {
+    const handle = await fixture.open();
     opened.push(handle);
     return handle;
   };
 
-  beforeEach(() => {
-    fixture = prepare();
+  beforeEach(async () => {
+    fixture = await prepare();
     opened = [];
-    secrets = another();
+    secrets = await another();
   });
 
   afterEach(async () => {
     for (const handle of opened) await handle.close();
-    fixture.dispose();
+    await fixture.dispose();
   });
 
   it('gives back what was put', async () => {
@@ -44,12 +44,12 @@ export const secretsContract = (prepare: () => SecretsFixture): void => {
 
   it('keeps the first of two secrets put under an id, and tells the second creator', async () => {
     expect(text(await secrets.putIfAbsent('key', Buffer.from('first')))).to.equal('first');
-    expect(text(await another().putIfAbsent('key', Buffer.from('second')))).to.equal('first');
+    expect(text(await (await another()).putIfAbsent('key', Buffer.from('second')))).to.equal('first');
     expect(text(await secrets.get('key'))).to.equal('first');
   });
 
   it('makes creators agree who put at once, through one handle or several', async () => {
-    const handles = [secrets, secrets, another(), another()];
+    const handles = [secrets, secrets, await another(), await another()];
     const got = await Promise.all(handles.map((handle, index) => handle.putIfAbsent('key', Buffer.from(`by ${index}`))));
     expect(new Set(got.map(text)).size).to.equal(1);
     expect(text(await secrets.get('key'))).to.equal(text(got[0]));
@@ -64,7 +64,7 @@ export const secretsContract = (prepare: () => SecretsFixture): void => {
 
   it('deletes for every handle, once and again, and lets the id be used anew', async () => {
     await secrets.putIfAbsent('key', Buffer.from('old'));
-    await another().delete('key');
+    await (await another()).delete('key');
     await secrets.delete('key');
     expect(await secrets.get('key')).to.equal(undefined);
     expect(text(await secrets.putIfAbsent('key', Buffer.from('new')))).to.equal('new');

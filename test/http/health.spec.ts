@@ -27,3 +27,17 @@ describe('GET /health', () => {
     },
   ]);
 });
+
+describe('GET /health/live', () => {
+  const ailing = registryFor();
+
+  it('says that this process takes requests, whatever ails what it needs', async () => {
+    await ailing().app.log.close();
+    await exchange(ailing().anonymous, ['GET', '/health'], { status: 503 });
+    const answer = await exchange(ailing().anonymous, ['GET', '/health/live'], {
+      status: 200,
+      headers: { 'content-type': /^application\/json/, 'cache-control': 'no-store', 'www-authenticate': undefined },
+    });
+    expect(jsonOf(answer)).to.deep.equal({ status: 'alive' });
+  });
+});

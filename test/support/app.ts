@@ -16,6 +16,7 @@ import { usernameKey, usernames } from '../../src/projections/users.ts';
 import { basic, bearer, type HttpClient, httpClient } from './http.ts';
 import { type Environment, scratchFolder, waitUntil } from './processes.ts';
 import { ADMIN, PASSWORD } from './registryProcess.ts';
+import { stopSharedStores, storesForTests } from './stores.ts';
 
 /** The least that argon2id takes: these passwords protect nothing. */
 const QUICK_ARGON2 = { memoryCost: 8, timeCost: 1, parallelism: 1 };
@@ -56,10 +57,12 @@ const failuresInto = (lines: string[]): pino.Logger =>
 export const openTestApp = async (env: Environment = {}): Promise<TestApp> => {
   const folder = scratchFolder();
   const failures: string[] = [];
+  const stores = await storesForTests();
   const config = readConfig({
     GHOSTDOCK_PORT: '0',
     GHOSTDOCK_DATA_DIR: folder.path,
     GHOSTDOCK_ADMIN_PASSWORD: PASSWORD,
+    ...stores.env,
     ...env,
   });
   const app = await openApp(config, {
@@ -126,11 +129,15 @@ export const openTestApp = async (env: Environment = {}): Promise<TestApp> => {
     close: async () => {
       admin.close();
       await app.close();
+      await stores.drop();
       folder.remove();
       expect(failures, 'failures that the registry logged').to.deep.equal([]);
     },
   };
 };
+
+// Of the whole run, whichever suites it has.
+after(stopSharedStores);
 
 /** A registry for the suite whose `describe` callback calls it. @returns it, once the suite runs */
 export const registryFor = (env: Environment = {}): (() => TestApp) => {

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AppendOptions, PlacedBlob, Upload, UploadOwner } from '../../blobs/blobs.ts';
-import { RegistryError } from '../../errors.ts';
+import { isRefusal, RegistryError } from '../../errors.ts';
 import { authorize } from '../../identity/authorize.ts';
 import { type Algorithm, algorithmOf, type Digest, isAlgorithm, isDigest, parseDigest } from '../../oci/digest.ts';
 import { parseName } from '../../oci/names.ts';
@@ -172,13 +172,35 @@ export const uploadRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
       .send();
   };
 
+  /**
+   * A finish that was refused after it had brought the last bytes is repeated with them: where the session has all bytes of the
+   * digest, those of the body have come before.
+   */
+  const broughtBefore = async (
+    request: Request,
+    id: string,
+    owner: UploadOwner,
+    digest: Digest,
+  ): Promise<PlacedBlob | undefined> => {
+    if (!hasBody(request) || (await uploads.status(id, owner)).size === 0) return undefined;
+    try {
+      const placed = await uploads.finish(id, owner, digest);
+      request.raw.resume();
+      return placed;
+    } catch (error) {
+      if (isRefusal(error, 'DIGEST_INVALID')) return undefined;
+      throw error;
+    }
+  };
+
   const finish = async (request: Request, reply: FastifyReply) => {
     const { id, name, owner } = await session(request);
     const { digest } = request.query;
     if (digest === undefined) throw new RegistryError('DIGEST_INVALID', 'Say which digest the blob must have: ?digest=sha256:….');
     const wanted = parseDigest(digest);
-    if (hasBody(request)) await append(request, reply, id, name, owner);
-    return link(request, reply, name, await uploads.finish(id, owner, wanted));
+    const before = await broughtBefore(request, id, owner, wanted);
+    if (before === undefined && hasBody(request)) await append(request, reply, id, name, owner);
+    return link(request, reply, name, before ?? (await uploads.finish(id, owner, wanted)));
   };
 
   const cancel = async (request: Request, reply: FastifyReply) => {

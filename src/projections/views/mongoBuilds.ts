@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import type { Db } from 'mongodb';
+import { type Group, versionOf } from '../projection.ts';
+
+/** Raise it when the adapter stores documents otherwise: every release then builds views of its own. */
+const FORM = 1;
+
+/** `current` is the build that everybody reads, `newest` the last number given out. `usedAt` says when a node last used any of them. */
+type Row = Readonly<{ _id: string; group: string; version: string; current: number; newest: number; usedAt: Date }>;
+
+/** The builds of one group of views in one version: numbers, of which one is in use. */
+export type Builds = Readonly<{
+  /** Names the collections of a build. */
+  nameOf: (number: number) => string;
+  /** The number in use; the first is made where there is none. */
+  current: () => Promise<number>;
+  /** A number for a build that is to take the place of the one in use. */
+  begin: () => Promise<number>;
+  /** From now on everybody reads this build, unless a later one is in use already. */
+  publish: (number: number) => Promise<void>;
+  /** Says that a node uses this version of the views. */
+  touch: () => Promise<void>;
+  /** The builds before `current`, and those of versions of the group that no node has used for so many ms. */
+  abandoned: (current: number, unusedMs: number) => Promise<readonly string[]>;
+  /** Forgets versions that no node has used for so long. Their collections are gone by then. */
+  forget: (unusedMs: number) => Promise<void>;
+}>;
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
+
+const upTo = (most: number): readonly number[] => Array.from({ length: most }, (_, index) => index + 1);
+
+export const mongoBuilds = (db: Db, group: Group): Builds => {
+  const rows = db.collection<Row>('builds');
+  const version = versionOf(group);
+  const base = `${group.name}-${hashOf(`${FORM} ${version}`)}`;
+  const nameOf = (number: number): string => `${base}.${number}`;
+  const unused = (unusedMs: number) => ({
+    group: group.name,
+    _id: { $ne: base },
+    usedAt: { $lt: new Date(Date.now() - unusedMs) },
+  });
+
+  const current = async (): Promise<number> => {
+    const row = await rows.findOne({ _id: base });
+    if (row !== null) return row.current;
+    const first = { group: group.name, version, current: 1, newest: 1, usedAt: new Date() };
+    await rows.updateOne({ _id: base }, { $setOnInsert: first }, { upsert: true });
+    return current();
+  };
+
+  return {
+    nameOf,
+    current,
+    begin: async () => {
+      await current();
+      const row = await rows.findOneAndUpdate({ _id: base }, { $inc: { newest: 1 } }, { returnDocument: 'after' });
+      if (row === null) throw new Error(`The builds of ${base} are gone.`);
+      return row.newest;
+    },
+    publish: async (number) => {
+      await rows.updateOne({ _id: base, current: { $lt: number } }, { $set: { current: number } });
+    },
+    touch: async () => {
+      await rows.updateOne({ _id: base }, { $set: { usedAt: new Date() } });
+    },
+    abandoned: async (inUse, unusedMs) => {
+      const others = await rows.find(unused(unusedMs)).limit(100).toArray();
+      const ofOthers = others.flatMap(({ _id, newest }) => upTo(newest).map((number) => `${_id}.${number}`));
+      return [...upTo(inUse - 1).map(nameOf), ...ofOthers];
+    },
+    forget: async (unusedMs) => {
+      await rows.deleteMany(unused(unusedMs));
+    },
+  };
+};

@@ -1,0 +1,49 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { mongoForTests } from '../support/mongo/mongoForTests.ts';
+import { cleanAtExit, exitOf } from '../support/processes.ts';
+import { requires } from '../support/reporter.ts';
+import { COMBINATIONS, chosenStores } from '../support/stores.ts';
+
+const mongo = await mongoForTests();
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const SUMMARY = /^(\d+) passed, (\d+) failed, (\d+) skipped$/m;
+
+/** All suites of this folder, in a process of their own, on other stores. */
+const runOn = async (stores: string): Promise<Readonly<{ code: number | null; output: string }>> => {
+  const mocha = fileURLToPath(new URL('../../node_modules/mocha/bin/mocha.js', import.meta.url));
+  const child = spawn(process.execPath, [mocha, 'test/http/**/*.spec.ts'], {
+    cwd: ROOT,
+    env: { ...process.env, GHOSTDOCK_TEST_STORES: stores },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const forget = cleanAtExit(() => child.kill('SIGKILL'));
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  const { code } = await exitOf(child);
+  forget();
+  return { code, output };
+};
+
+describe('the suites of the HTTP interface', function () {
+  // Only bounds how long a failure takes.
+  this.timeout(600_000);
+  requires(this, chosenStores() === 'embedded', 'this run is on other stores already (GHOSTDOCK_TEST_STORES)');
+
+  for (const stores of COMBINATIONS.filter((combination) => combination !== 'embedded'))
+    describe(`on ${stores}`, function () {
+      requires(this, !stores.endsWith('mongo') || mongo.missing === undefined, mongo.missing ?? '');
+
+      it('all pass, as they do on the embedded stores', async () => {
+        const { code, output } = await runOn(stores);
+        const [, passed, failed] = (SUMMARY.exec(output) ?? []).map(Number);
+        const failures = output.slice(Math.max(0, output.search(/^ {2}\d+ failing$/m)));
+        expect({ code, failed }, failures.slice(0, 20_000)).to.deep.equal({ code: 0, failed: 0 });
+        expect(passed).to.be.greaterThan(600);
+      });
+    });
+});
