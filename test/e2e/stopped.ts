@@ -22,7 +22,8 @@ import { waitUntil } from '../support/processes.ts';
 
 /** What a registry left in its data folder, once its process has ended. */
 
-const allOf = async (log: EventLog): Promise<readonly Recorded[]> => {
+/** Every event of a log, in order. */
+export const allOf = async (log: EventLog): Promise<readonly Recorded[]> => {
   const facts: Recorded[] = [];
   let after: Position = ORIGIN;
   for (;;) {
@@ -85,6 +86,29 @@ export const statesOf = (facts: readonly Recorded[]): ReadonlyMap<string, Reposi
   return states;
 };
 
+/** Facts that were so already: what was pushed, linked, tagged or deleted a second time. */
+export const repeatedIn = (facts: readonly Recorded[]): readonly string[] => {
+  const held = new Map<string, string>();
+  const change = (what: string, is: string | undefined): boolean => {
+    const before = held.get(what);
+    if (is === undefined) held.delete(what);
+    else held.set(what, is);
+    return before !== is;
+  };
+  const changes: Readonly<Record<string, (data: AnyData) => boolean>> = {
+    BlobLinked: ({ repository, digest }) => change(`${repository} blob ${digest}`, digest),
+    BlobUnlinked: ({ repository, digest }) => change(`${repository} blob ${digest}`, undefined),
+    ManifestPushed: ({ repository, digest }) => change(`${repository} manifest ${digest}`, digest),
+    ManifestDeleted: ({ repository, digest }) => change(`${repository} manifest ${digest}`, undefined),
+    TagMoved: ({ repository, tag, digest }) => change(`${repository} tag ${tag}`, digest),
+    TagDeleted: ({ repository, tag }) => change(`${repository} tag ${tag}`, undefined),
+    RepositoryCreated: ({ repository }) => change(repository, 'created'),
+  };
+  return facts
+    .filter(({ type, data }) => changes[type]?.(data as AnyData) === false)
+    .map(({ type, position, data }) => `${type} at ${position}: ${JSON.stringify(data)}`);
+};
+
 type Dump = Readonly<Record<string, Readonly<{ documents: Readonly<Record<string, unknown>>; totals: unknown }>>>;
 
 const documentsOf = async (views: Views, view: Projection): Promise<Readonly<Record<string, unknown>>> => {
@@ -98,7 +122,7 @@ const documentsOf = async (views: Views, view: Projection): Promise<Readonly<Rec
   }
 };
 
-const dumpOf = async (views: Views, group: Group): Promise<Dump> => {
+export const dumpOf = async (views: Views, group: Group): Promise<Dump> => {
   expect(await views.faults(), `views of ${group.name} that stopped`).to.deep.equal({});
   const dump: Record<string, Dump[string]> = {};
   for (const view of group.views) {
@@ -120,17 +144,23 @@ const storedViews = async (dataDir: string): Promise<Readonly<Record<string, Dum
   }
 };
 
-const projected = async (log: EventLog, group: Group, prepare: (events: readonly Recorded[]) => Promise<readonly Seen[]>) => {
+/** Computed anew from a log, in memory. `look` says what of it is wanted. */
+export const projected = async <T>(
+  log: EventLog,
+  group: Group,
+  prepare: (events: readonly Recorded[]) => Promise<readonly Seen[]>,
+  look: (views: Views) => Promise<T>,
+): Promise<T> => {
   const views = sqliteViews(':memory:', group);
   const failures: unknown[] = [];
   const projector = startProjector({ log, views, group, prepare, onError: (error) => failures.push(error) });
   const reached = await projector.reached(await log.head(), 60_000);
-  const dump = await dumpOf(views, group);
+  const found = await look(views);
   await projector.stop();
   await views.close();
   expect(failures).to.deep.equal([]);
   expect(reached, `views of ${group.name} reach the end of the log`).to.equal(true);
-  return dump;
+  return found;
 };
 
 /** Computed anew, from the log alone. */
@@ -142,7 +172,8 @@ const viewsFromLog = async (dataDir: string): Promise<Readonly<Record<string, Du
   const log = await sqliteEventLog(join(dataDir, 'log', 'facts.db'));
   try {
     const dumps: Record<string, Dump> = {};
-    for (const group of Object.values(groups)) dumps[group.name] = await projected(log, group, prepare);
+    for (const group of Object.values(groups))
+      dumps[group.name] = await projected(log, group, prepare, (views) => dumpOf(views, group));
     return dumps;
   } finally {
     await log.close();

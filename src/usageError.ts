@@ -1,0 +1,4 @@
+/** What a person did wrong, told without a stack. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
