@@ -124,7 +124,7 @@ export const knowledgeOf = (views: Views, tail: readonly Seen[]): Knowledge => {
         for (const key of read[n]?.keys ?? []) want(shelfOf(set.view), key);
       });
       for (const { view, key } of documents) want(shelfOf(view), key);
-      for (const [shelf, keys] of wanted) await load(shelf, keys);
+      await Promise.all([...wanted].map(([shelf, keys]) => load(shelf, keys)));
       // Only now: of a set whose documents could not be read, nothing is known.
       short.forEach(({ view, prefix, limit }, n) => {
         const { sets: known } = shelfOf(view);

@@ -87,18 +87,18 @@ const projecting = (views: Views, group: Group): ((events: readonly Seen[]) => P
 
   const documentsOf = async (planned: Plan): Promise<(projection: Projection, key: string) => Placed> => {
     const placed = new Map<Projection, Map<string, Placed>>();
-    for (const [projection, wanted] of keysIn(planned)) {
+    const read = async (projection: Projection, wanted: ReadonlySet<string>): Promise<void> => {
       const documents = await views.getPlaced(projection, [...wanted]);
       placed.set(projection, new Map(documents.map((document) => [document.key, document])));
-    }
+    };
+    await Promise.all([...keysIn(planned)].map(([projection, wanted]) => read(projection, wanted)));
     return (projection, key) => placed.get(projection)?.get(key) ?? neverSeen(key);
   };
 
   /** Read after the documents: whoever has written one of those has written these before. */
   const totalsOf = async ({ deltas }: Outcome): Promise<ReadonlyMap<Projection, PlacedTotals>> => {
-    const totals = new Map<Projection, PlacedTotals>();
-    for (const projection of deltas.keys()) totals.set(projection, await views.totals(projection));
-    return totals;
+    const read = [...deltas.keys()].map(async (projection) => [projection, await views.totals(projection)] as const);
+    return new Map(await Promise.all(read));
   };
 
   const project = async (events: readonly Seen[]): Promise<Faults> => {
