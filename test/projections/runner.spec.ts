@@ -9,7 +9,7 @@ import { arrivals } from '../../src/projections/arrivals.ts';
 import type { Group } from '../../src/projections/projection.ts';
 import { backOff, type Projector, type ProjectorOptions, startProjector } from '../../src/projections/runner.ts';
 import { sqliteViews } from '../../src/projections/views/sqlite.ts';
-import type { Commit, Views } from '../../src/projections/views/views.ts';
+import type { Commit, PlacedTotals, Views } from '../../src/projections/views/views.ts';
 import { positionOf, seen } from '../support/projecting.ts';
 import { appending, asViews, erased, folders, marks, notes, toyHistory, toys, written } from '../support/toys.ts';
 
@@ -269,6 +269,82 @@ describe('the projector', () => {
         expect(Math.min(...waits)).to.be.at.least(full / 2);
         expect(new Set(waits).size).to.be.greaterThan(1);
       }
+    });
+  });
+
+  describe('on a store without transactions', () => {
+    let totals: Map<string, PlacedTotals>;
+    let checkpoints: string[];
+    /** How many documents of the next step are written before it fails, if it is to fail. */
+    let writes: number | undefined;
+    let stepwise: Views;
+
+    beforeEach(() => {
+      totals = new Map();
+      checkpoints = [];
+      writes = undefined;
+      stepwise = {
+        ...views,
+        totals: async ({ view }) => totals.get(view) ?? { position: ORIGIN, sums: {} },
+        commit: async (step) => {
+          for (const [view, sums] of Object.entries(step.totals)) {
+            if (step.checkpoint > (totals.get(view)?.position ?? ORIGIN)) totals.set(view, { position: step.checkpoint, sums });
+          }
+          const left = writes;
+          writes = undefined;
+          if (left === undefined) checkpoints.push(step.checkpoint);
+          else await views.commit({ totals: {}, documents: firstOf(step.documents, left), cursors: {}, checkpoint: ORIGIN });
+          if (left !== undefined) throw new Error('killed');
+          await views.commit({ ...step, totals: {} });
+        },
+      };
+    });
+
+    const firstOf = (documents: Commit['documents'], count: number): Commit['documents'] => {
+      let left = count;
+      return documents.map(({ view, documents: all }) => {
+        const some = all.slice(0, Math.max(0, left));
+        left -= all.length;
+        return { view, documents: some };
+      });
+    };
+
+    /** A projector that dies in the middle of its first step, and gives nobody the chance to try again. */
+    const dieAfter = async (documents: number): Promise<void> => {
+      writes = documents;
+      let died = false;
+      const onError = (): void => {
+        died = true;
+      };
+      const projector = start({ views: stepwise, backOffMs: () => 3_600_000, onError });
+      while (!died) await turn();
+      await projector.stop();
+    };
+
+    const history = [written('a', { size: 2, marks: ['red'] }), written('b', { size: 3, marks: ['red'] })];
+
+    for (let documents = 0; documents <= 4; documents++) {
+      it(`first finishes a step that ended after its totals and ${documents} of 4 documents, before it adds what came since`, async () => {
+        await append(history);
+        await dieAfter(documents);
+        expect(totals.get('notes')).to.deep.equal({ position: positionOf(2), sums: { bytes: 5, notes: 2 } });
+        await append([written('a', { size: 10, marks: ['red'] }), erased('b')]);
+        await start({ views: stepwise }).reached(await log.head(), FOR_EVER);
+        expect(checkpoints, 'the unfinished step by itself').to.deep.equal([positionOf(2), positionOf(4)]);
+        expect(totals.get('notes')?.sums).to.deep.equal({ bytes: 10, notes: 1 });
+        expect(await views.get(marks, 'red')).to.deep.equal({ last: 'a', notes: 3 });
+        expect(await views.get(folders, 'inbox')).to.deep.equal({ written: 3 });
+      });
+    }
+
+    it('finishes such a step also where it fetches fewer events at a time', async () => {
+      await append(history);
+      await dieAfter(1);
+      await append([erased('b')]);
+      await start({ views: stepwise, limit: 1 }).reached(await log.head(), FOR_EVER);
+      expect(checkpoints).to.deep.equal([positionOf(1), positionOf(2), positionOf(3)]);
+      expect(totals.get('notes')?.sums).to.deep.equal({ bytes: 2, notes: 1 });
+      expect(await views.get(marks, 'red')).to.deep.equal({ last: 'b', notes: 2 });
     });
   });
 

@@ -233,7 +233,7 @@ describe(`two projectors on the same views in MongoDB (${mongo.name})`, function
           await dropViews(db, name);
         }
       }),
-      { numRuns: Number(process.env.GHOSTDOCK_TEST_RUNS ?? 30) },
+      { numRuns: Number(process.env.GHOSTDOCK_TEST_RUNS ?? 25) },
     );
   });
 });

@@ -22,6 +22,7 @@ export type TestMongo = Readonly<{
   start: () => Promise<MongoServer>;
 }>;
 
+/** `drop` removes it, and those whose names begin with its own. */
 export type TestDatabase = Readonly<{ url: string; drop: () => Promise<void> }>;
 
 const GIVEN = process.env.GHOSTDOCK_TEST_MONGODB;
@@ -39,7 +40,8 @@ const databaseOn = async (): Promise<TestDatabase> => {
   url.pathname = `/ghostdock-test-${nanoid(10)}`;
   const drop = async (): Promise<void> => {
     const client = new MongoClient(url.href);
-    await client.db().dropDatabase();
+    const { databases } = await client.db().admin().listDatabases({ nameOnly: true });
+    for (const { name } of databases) if (name.startsWith(url.pathname.slice(1))) await client.db(name).dropDatabase();
     await client.close();
   };
   return { url: url.href, drop };

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { attempt, installed, run } from '../processes.ts';
+import { attempt, installed } from '../processes.ts';
 
 /** A server that can be started here, on a folder of its own. Both print the port that they listen on. */
 export type Program = Readonly<{
@@ -65,17 +65,24 @@ const isCompiled = (): boolean => {
   return existsSync(made) && statSync(made).mtimeMs > statSync(SOURCE).mtimeMs;
 };
 
+/** Several processes of tests may do this at once: each puts its classes in place one by one, the one that is looked for last. */
+const compile = async (): Promise<string | undefined> => {
+  mkdirSync(CLASSES, { recursive: true });
+  const fresh = mkdtempSync(join(HOME, 'compiled-'));
+  const { code, stderr } = await attempt('javac', ['-d', fresh, '-cp', `${LIB}/*`, SOURCE]);
+  const made = readdirSync(fresh).sort((a, b) => (a < b ? -1 : 1));
+  if (code === 0) for (const file of made) renameSync(join(fresh, file), join(CLASSES, file));
+  rmSync(fresh, { recursive: true });
+  return code === 0 ? undefined : `javac (17 or newer is needed) says: ${stderr}`;
+};
+
 const findJavaServer = async (): Promise<Program | string> => {
   if (!installed('java') || !installed('javac')) return 'neither mongod nor a JDK is on the PATH (scripts/installMongo.sh)';
   if (!existsSync(LIB)) {
     const { stdout, stderr } = await attempt('bash', [INSTALL]);
     if (!existsSync(LIB)) return `${stdout}${stderr}`.trim();
   }
-  if (!isCompiled()) {
-    mkdirSync(CLASSES, { recursive: true });
-    await run('javac', ['-d', CLASSES, '-cp', `${LIB}/*`, SOURCE]);
-  }
-  return javaServer;
+  return (isCompiled() ? undefined : await compile()) ?? javaServer;
 };
 
 let found: Promise<Program | string> | undefined;
