@@ -130,6 +130,12 @@ const distinct = (references: readonly NamedContent[]): readonly NamedContent[] 
   return [...byKey.values()];
 };
 
+/** The annotations of a manifest that was read before, in full. */
+export const annotationsIn = (bytes: Uint8Array): Json | undefined => {
+  const { annotations } = parse(bytes);
+  return isObject(annotations) ? annotations : undefined;
+};
+
 /**
  * Reads a manifest as it was pushed.
  * @throws RegistryError `MANIFEST_INVALID`, saying where

@@ -4,6 +4,7 @@ import { links } from './links.ts';
 import { manifests } from './manifests.ts';
 import type { Group, Projection } from './projection.ts';
 import { references } from './references.ts';
+import { referrers } from './referrers.ts';
 import { repositories } from './repositories.ts';
 import { signingKeys } from './signingKeys.ts';
 import { tags } from './tags.ts';
@@ -14,7 +15,7 @@ const widened = (views: readonly unknown[]): readonly Projection[] => views as r
 /** What requests are decided and answered from: a handler waits for it after an append. */
 export const serving: Group = {
   name: 'serving',
-  views: widened([repositories, catalog, tags, manifests, links, references, users, usernames, userIds, signingKeys]),
+  views: widened([repositories, catalog, tags, manifests, links, references, referrers, users, usernames, userIds, signingKeys]),
 };
 
 /** What people read about the registry: may lag without anyone waiting. */

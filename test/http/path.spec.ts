@@ -13,7 +13,15 @@ const DIGEST = digestOf('any');
 /** What stands behind a name, and a name for each. */
 const anyTail = fc.oneof(
   anyTag.map((tag) => `/manifests/${tag}`),
-  fc.constantFrom('/tags/list', '/tags/list/', '/blobs/uploads', '/blobs/uploads/', `/manifests/${DIGEST}`, `/blobs/${DIGEST}`),
+  fc.constantFrom(
+    '/tags/list',
+    '/tags/list/',
+    '/blobs/uploads',
+    '/blobs/uploads/',
+    `/manifests/${DIGEST}`,
+    `/blobs/${DIGEST}`,
+    `/referrers/${DIGEST}`,
+  ),
   fc.uuid().map((id) => `/blobs/uploads/${id}`),
 );
 const anyQuery = fc.constantFrom(

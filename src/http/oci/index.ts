@@ -8,6 +8,7 @@ import { challengeFor } from './challenge.ts';
 import { API_VERSION, OCI_REFUSING } from './errors.ts';
 import { permitRegistry } from './guard.ts';
 import { manifestRoutes } from './manifests.ts';
+import { referrerRoutes } from './referrers.ts';
 import { tagRoutes } from './tags.ts';
 import { uploadRoutes } from './uploads.ts';
 
@@ -68,6 +69,7 @@ export const ociSurface =
     catalogRoutes(app, deps);
     tagRoutes(app, deps);
     manifestRoutes(app, deps);
+    referrerRoutes(app, deps);
     uploadRoutes(app, deps);
     blobRoutes(app, deps);
   };

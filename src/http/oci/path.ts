@@ -25,5 +25,6 @@ const nameEnd = (url: string): number => {
   if (path.endsWith('/manifests', last)) return last - 10;
   if (path.endsWith('/blobs/uploads', last)) return last - 14;
   if (path.endsWith('/blobs', last)) return last - 6;
+  if (path.endsWith('/referrers', last)) return last - 10;
   return -1;
 };
