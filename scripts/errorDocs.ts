@@ -69,6 +69,12 @@ export const EXPLAINED: Readonly<Record<ErrorCode, Explained>> = {
     detail: '`name`',
   },
   NOT_FOUND: { means: 'There is nothing under this path, or no such user.', help: 'Look at the path.', detail: '`path`' },
+  PRECONDITION_FAILED: {
+    means:
+      'A push was to happen only while the tag points at a certain manifest (`If-Match`), or at none (`If-None-Match: *`), and it does not.',
+    help: 'Read the tag again, and decide anew.',
+    detail: '`tag`, and `digest`: where it points now, or null',
+  },
   RANGE_INVALID: {
     means: 'A download asks for bytes beyond the blob, or a chunk does not begin where its upload ends.',
     help: 'Go on from where the `Content-Range` or `Range` header of the answer says.',

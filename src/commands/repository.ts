@@ -15,6 +15,11 @@ type Founding = Readonly<{ newRepositoryId: string; ownerId: number | null }>;
 export type LinkBlob = Readonly<{ type: 'LinkBlob'; repository: string; digest: Digest; size: number; mountedFrom?: string }> &
   Founding;
 export type UnlinkBlob = Readonly<{ type: 'UnlinkBlob'; repository: string; digest: Digest; cause: 'deleted' | 'missing' }>;
+/** Digests, or any at all. */
+type Etags = readonly string[] | '*';
+/** What has to hold of a tag, or without one of the manifest itself, for a push to happen: compare-and-swap (RFC 9110, section 13). */
+export type Precondition = Readonly<{ tag?: string; ifMatch?: Etags; ifNoneMatch?: Etags }>;
+
 export type PushManifest = Readonly<{
   type: 'PushManifest';
   repository: string;
@@ -24,6 +29,7 @@ export type PushManifest = Readonly<{
   artifactType?: string;
   references: readonly (ManifestReference & Readonly<{ mayBeMissing: boolean }>)[];
   tags: readonly string[];
+  precondition?: Precondition;
 }> &
   Founding;
 export type DeleteManifest = Readonly<{ type: 'DeleteManifest'; repository: string; digest: Digest }>;
@@ -103,9 +109,26 @@ const moveTags = (command: PushManifest, repositoryId: string, documents: Docume
     return [{ type: 'TagMoved', data: { repositoryId, repository, tag, digest, ...(previous !== undefined && { previous }) } }];
   });
 
+const refuseUnless = (
+  { tag, ifMatch, ifNoneMatch }: Precondition,
+  { digest }: PushManifest,
+  repositoryId: string,
+  documents: Documents,
+): void => {
+  const manifest = documents.get(manifests, manifestKey(repositoryId, digest));
+  const current = tag === undefined ? manifest?.digest : documents.get(tags, tagKey(repositoryId, tag))?.digest;
+  const isIn = (etags: Etags): boolean => current !== undefined && (etags === '*' || etags.includes(current));
+  if ((ifMatch === undefined || isIn(ifMatch)) && (ifNoneMatch === undefined || !isIn(ifNoneMatch))) return;
+  throw new RegistryError('PRECONDITION_FAILED', 'The tag is not where the request expects it.', {
+    tag: tag ?? null,
+    digest: current ?? null,
+  });
+};
+
 const pushManifest = (command: PushManifest, documents: Documents): readonly RepositoryFact[] => {
-  const { repository, digest, size, mediaType, artifactType } = command;
+  const { repository, digest, size, mediaType, artifactType, precondition } = command;
   const { repositoryId, facts } = founded(command, documents);
+  if (precondition !== undefined) refuseUnless(precondition, command, repositoryId, documents);
   const moved = moveTags(command, repositoryId, documents);
   if (documents.get(manifests, manifestKey(repositoryId, digest)) !== undefined) return moved;
   refuseMissing(command, repositoryId, documents);

@@ -15,6 +15,7 @@ export const MANAGEMENT_WORDING: Wording = {
   METHOD_NOT_ALLOWED: { status: 405, code: 'INVALID_REQUEST' },
   NAME_INVALID: { status: 400, code: 'INVALID_REQUEST' },
   NOT_FOUND: { status: 404, code: 'NOT_FOUND' },
+  PRECONDITION_FAILED: { status: 412, code: 'CONFLICT' },
   RANGE_INVALID: { status: 416, code: 'INVALID_REQUEST' },
   REPOSITORY_UNKNOWN: { status: 404, code: 'REPOSITORY_NOT_FOUND' },
   REQUEST_INVALID: { status: 400, code: 'INVALID_REQUEST' },

@@ -369,3 +369,63 @@ describe('commands to a repository', () => {
     await repository(created, linked(blob)).when(unlink(layer)).thenRefuses('BLOB_UNKNOWN');
   });
 });
+
+describe('pushing a manifest on a condition', () => {
+  const onlyIf = (precondition: NonNullable<PushManifest['precondition']>): PushManifest => ({
+    ...push(otherImage, 'latest'),
+    precondition: { tag: 'latest', ...precondition },
+  });
+  const tagOnImage = [...withImage, linked(otherLayer), tagged('latest', image)] as const;
+  const moved = [pushed(otherImage), tagged('latest', otherImage, { digest: image.digest, since: at(5) })];
+
+  for (const [what, precondition] of [
+    ['the tag points at the digest', { ifMatch: [image.digest] }],
+    ['the tag points at one of the digests', { ifMatch: [otherImage.digest, image.digest] }],
+    ['there is such a tag', { ifMatch: '*' }],
+    ['the tag points at none of the digests', { ifNoneMatch: [otherImage.digest] }],
+  ] as const)
+    it(`happens when ${what}`, () =>
+      repository(...tagOnImage)
+        .when(onlyIf(precondition))
+        .thenRecords(moved));
+
+  for (const [what, precondition] of [
+    ['the tag points elsewhere', { ifMatch: [otherImage.digest] }],
+    ['no digest is named', { ifMatch: [] }],
+    ['there is a tag where there may be none', { ifNoneMatch: '*' }],
+    ['the tag points at the digest where it may not', { ifNoneMatch: [image.digest] }],
+    ['only one of two conditions holds', { ifMatch: '*', ifNoneMatch: '*' }],
+  ] as const)
+    it(`is refused when ${what}, and told where the tag points`, () =>
+      repository(...tagOnImage)
+        .when(onlyIf(precondition))
+        .thenRefuses('PRECONDITION_FAILED', { tag: 'latest', digest: image.digest }));
+
+  it('takes a tag that is not there for none', async () => {
+    const untaggedImage = [...withImage, linked(otherLayer)] as const;
+    await repository(...untaggedImage)
+      .when(onlyIf({ ifNoneMatch: '*' }))
+      .thenRecords([pushed(otherImage), tagged('latest', otherImage)]);
+    await repository(...untaggedImage)
+      .when(onlyIf({ ifMatch: '*' }))
+      .thenRefuses('PRECONDITION_FAILED', { tag: 'latest', digest: null });
+    await repository(...tagOnImage, untagged('latest', image, at(5)))
+      .when(onlyIf({ ifMatch: [image.digest] }))
+      .thenRefuses('PRECONDITION_FAILED', { tag: 'latest', digest: null });
+  });
+
+  it('creates no repository when it is refused', () =>
+    repository()
+      .when({ ...push(image, 'latest'), precondition: { tag: 'latest', ifMatch: '*' } })
+      .thenRefuses('PRECONDITION_FAILED'));
+
+  it('looks at the manifest itself where no tag is named', async () => {
+    const { precondition: _none, ...byDigest } = onlyIf({});
+    await repository(...tagOnImage)
+      .when({ ...byDigest, ...push(image), precondition: { ifNoneMatch: '*' } })
+      .thenRefuses('PRECONDITION_FAILED', { tag: null, digest: image.digest });
+    await repository(...tagOnImage)
+      .when({ ...push(otherImage), precondition: { ifNoneMatch: '*' } })
+      .thenRecords([pushed(otherImage)]);
+  });
+});

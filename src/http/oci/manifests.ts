@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
 import type { Outcome } from '../../commands/execute.ts';
-import type { PushManifest } from '../../commands/repository.ts';
+import type { Precondition, PushManifest } from '../../commands/repository.ts';
 import { RegistryError } from '../../errors.ts';
 import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts';
 import { type ManifestContent, readManifest } from '../../oci/manifest.ts';
@@ -14,7 +14,7 @@ import type { HttpDeps } from '../deps.ts';
 import { resource } from '../resource.ts';
 import { change, goneForReaders, seenOrWarned } from './change.ts';
 import { ownerIdOf, permitted, permittedIn } from './guard.ts';
-import { matchesEtag } from './ranges.ts';
+import { etagsIn, matchesEtag } from './ranges.ts';
 
 type ByReference = { Params: { name: string; reference: string }; Querystring: { tag?: string | readonly string[] } };
 type Request = FastifyRequest<ByReference>;
@@ -82,12 +82,25 @@ const pushedHeaders = (
   digest: Digest,
   { subject }: ManifestContent,
   asked: readonly string[],
-): Record<string, string> => ({
+): Record<string, string | string[]> => ({
   location: `/v2/${name}/manifests/${digest}`,
   'docker-content-digest': digest,
+  etag: `"${digest}"`,
   ...(subject !== undefined && { 'oci-subject': subject }),
-  ...(asked.length > 0 && { 'oci-tag': asked.join(', ') }),
+  // A header for each, as clients of the development version look for them.
+  ...(asked.length > 0 && { 'oci-tag': [...asked] }),
 });
+
+const preconditionOf = ({ headers }: Request, { tag }: Reference): Precondition | undefined => {
+  const ifMatch = etagsIn(headers['if-match'], false);
+  const ifNoneMatch = etagsIn(headers['if-none-match'], true);
+  if (ifMatch === undefined && ifNoneMatch === undefined) return undefined;
+  return {
+    ...(tag !== undefined && { tag }),
+    ...(ifMatch !== undefined && { ifMatch }),
+    ...(ifNoneMatch !== undefined && { ifNoneMatch }),
+  };
+};
 
 /**
  * Past fastify's `send`, which would add a charset to the type and cannot send text and head in one write (measured: a tenth less CPU
@@ -152,6 +165,7 @@ export const manifestRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     const bytes = await bodyOf(request, deps.settings.largestManifest);
     const digest = digestFor(reference, bytes);
     const content = readManifest(bytes, request.headers['content-type']);
+    const precondition = preconditionOf(request, reference);
     const outcome = await store(request, digest, bytes, {
       type: 'PushManifest',
       repository: name,
@@ -161,13 +175,14 @@ export const manifestRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
       ...(content.artifactType !== undefined && { artifactType: content.artifactType }),
       references: content.references,
       tags: tagged,
+      ...(precondition !== undefined && { precondition }),
       newRepositoryId: deps.newId(),
       ownerId: ownerIdOf(caller),
     });
     await seenOrWarned(deps, outcome, reply);
     return reply
       .code(201)
-      .headers(pushedHeaders(name, digest, content, reference.tag === undefined ? tagged : []))
+      .headers(pushedHeaders(name, digest, content, query.tag === undefined ? [] : tagged))
       .send();
   };
 

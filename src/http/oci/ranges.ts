@@ -33,6 +33,17 @@ export const chunkRange = (header: string | undefined): Span | undefined => {
   return { start, end };
 };
 
+/**
+ * The digests that an `If-Match` or `If-None-Match` header names, or any (RFC 9110, section 13.1). A weak one never matches strongly.
+ * @param weakly whether weak ones count
+ */
+export const etagsIn = (header: string | undefined, weakly: boolean): readonly string[] | '*' | undefined => {
+  if (header === undefined) return undefined;
+  if (header.trim() === '*') return '*';
+  const etags = header.split(',').map((etag) => etag.trim());
+  return etags.map((etag) => /^"(.*)"$/.exec(weakly ? etag.replace(/^W\//, '') : etag)?.[1] ?? '');
+};
+
 /** Whether an `If-None-Match` header names `etag` (RFC 9110, section 13.1.2: weak comparison). */
 export const matchesEtag = (header: string | undefined, etag: string): boolean => {
   if (header === undefined) return false;
