@@ -1,5 +1,6 @@
 import { auditTrail } from './auditTrail.ts';
 import { catalog } from './catalog.ts';
+import { holders } from './holders.ts';
 import { links } from './links.ts';
 import { manifests } from './manifests.ts';
 import type { Group, Projection } from './projection.ts';
@@ -15,7 +16,20 @@ const widened = (views: readonly unknown[]): readonly Projection[] => views as r
 /** What requests are decided and answered from: a handler waits for it after an append. */
 export const serving: Group = {
   name: 'serving',
-  views: widened([repositories, catalog, tags, manifests, links, references, referrers, users, usernames, userIds, signingKeys]),
+  views: widened([
+    repositories,
+    catalog,
+    tags,
+    manifests,
+    links,
+    holders,
+    references,
+    referrers,
+    users,
+    usernames,
+    userIds,
+    signingKeys,
+  ]),
 };
 
 /** What people read about the registry: may lag without anyone waiting. */

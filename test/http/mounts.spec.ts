@@ -76,7 +76,35 @@ describe('a mount', () => {
     await exchange(ann, ['POST', path('ann/web', 'Not/A/Name')], { status: 400, code: 'NAME_INVALID' });
   });
 
-  it('without a source is an ordinary upload', async () => {
-    await expectSession(ann, path('ann/unsourced'));
+  describe('without a source', () => {
+    it('finds one that the caller may read', async () => {
+      await exchange(ann, ['POST', path('ann/unsourced')], {
+        status: 201,
+        headers: { location: `/v2/ann/unsourced/blobs/${blob.digest}` },
+      });
+      await expectBlob(ann, 'ann/unsourced', blob);
+      await exchange(registry().admin, ['POST', path('team/unsourced')], { status: 201 });
+    });
+
+    it('finds the one in the namespace of the caller behind many others', async () => {
+      const common = blobOf('common');
+      const { admin } = registry();
+      for (let n = 0; n < 30; n++) await pushBlob(admin, `aaa/app-${n}`, common);
+      await pushBlob(bob, 'bob/common', common);
+      await exchange(bob, ['POST', path('bob/copy', undefined, common.digest)], { status: 201 });
+      await expectBlob(bob, 'bob/copy', common);
+    });
+
+    it('is an ordinary upload where the caller may read none, and shows nothing', async () => {
+      await expectSession(bob, path('bob/unsourced'));
+      await expectNoBlob(bob, 'bob/unsourced', blob);
+    });
+
+    it('is an ordinary upload where nobody has the blob any more', async () => {
+      const gone = blobOf('gone');
+      await pushBlob(ann, 'ann/gone', gone);
+      await exchange(ann, ['DELETE', `/v2/ann/gone/blobs/${gone.digest}`], { status: 202 });
+      await expectSession(ann, path('ann/nothing', undefined, gone.digest));
+    });
   });
 });

@@ -1,9 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AppendOptions, PlacedBlob, Upload, UploadOwner } from '../../blobs/blobs.ts';
 import { isRefusal, RegistryError } from '../../errors.ts';
-import { authorize } from '../../identity/authorize.ts';
+import { authorize, readableNames } from '../../identity/authorize.ts';
 import { type Algorithm, algorithmOf, type Digest, isAlgorithm, isDigest, parseDigest } from '../../oci/digest.ts';
 import { parseName } from '../../oci/names.ts';
+import { holders, holdersOf } from '../../projections/holders.ts';
 import { linkKey, links } from '../../projections/links.ts';
 import { repositories } from '../../projections/repositories.ts';
 import type { HttpDeps } from '../deps.ts';
@@ -11,6 +12,9 @@ import { resource } from '../resource.ts';
 import { change, seenOrWarned } from './change.ts';
 import { actorOf, ownerIdOf, permitted } from './guard.ts';
 import { chunkRange } from './ranges.ts';
+
+/** Repositories that a mount without a source looks at, beside the caller's own: each costs two reads. */
+const MOST_SOURCES = 20;
 
 type Query = Readonly<{ digest?: string; mount?: string; from?: string; 'digest-algorithm'?: string }>;
 type Request = FastifyRequest<{ Params: { name: string; upload: string }; Querystring: Query }>;
@@ -91,6 +95,19 @@ export const uploadRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     }
   };
 
+  const namesUnder = async (prefix: string, within: string, limit: number): Promise<readonly string[]> => {
+    const { items } = await deps.views.find(holders, { where: { key: { $prefix: `${prefix}${within}` } }, limit });
+    return items.map(({ key }) => key.slice(prefix.length));
+  };
+
+  /** Where a blob may be mounted from: first in the caller's own namespace, then wherever it is. */
+  const holdersFor = async ({ caller }: Request, digest: Digest): Promise<readonly string[]> => {
+    const own = readableNames(caller);
+    const prefix = holdersOf(digest);
+    const near = typeof own === 'object' && own.prefix !== undefined ? await namesUnder(prefix, own.prefix, 1) : [];
+    return [...near, ...(await namesUnder(prefix, '', MOST_SOURCES))];
+  };
+
   /** @returns whether the blob was mounted; if not, an ordinary session is the answer */
   const mount = async (
     request: Request,
@@ -120,13 +137,26 @@ export const uploadRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     return true;
   };
 
+  const mountFromAny = async (
+    request: Request,
+    reply: FastifyReply,
+    repository: string,
+    digest: Digest,
+    from: string | undefined,
+  ): Promise<boolean> => {
+    if (from !== undefined) return mount(request, reply, repository, digest, from);
+    for (const holder of await holdersFor(request, digest))
+      if (await mount(request, reply, repository, digest, holder)) return true;
+    return false;
+  };
+
   const begin = async (request: Request, reply: FastifyReply) => {
     const { params, query } = request;
     const name = parseName(params.name);
     await permitted(deps, request, 'push', name);
-    if (query.mount !== undefined && query.from !== undefined) {
+    if (query.mount !== undefined) {
       const digest = parseDigest(query.mount);
-      if (await mount(request, reply, name, digest, query.from)) {
+      if (await mountFromAny(request, reply, name, digest, query.from)) {
         return reply
           .code(201)
           .headers({ location: `/v2/${name}/blobs/${digest}`, 'docker-content-digest': digest })
