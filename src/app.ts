@@ -9,7 +9,7 @@ import { catalogue } from './events/catalogue.ts';
 import type { Position } from './events/event.ts';
 import type { EventLog } from './events/log/log.ts';
 import { type Streams, streamsUnder } from './events/streams.ts';
-import { ensureAdmin, recordSigningKey } from './firstStart.ts';
+import { ensureAdmin, recordSigningKey, refuseLostSecrets } from './firstStart.ts';
 import { healthOf } from './health.ts';
 import type { HttpDeps } from './http/deps.ts';
 import { type HttpServer, httpServer, type Logger } from './http/server.ts';
@@ -78,13 +78,19 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
   const node = `${hostname()}:${process.pid}:${nanoid()}`;
   const stores = await openStores(config, { logger, node, inMemory });
   const { log, secrets, sealing, prepare } = stores;
+  const streams = streamsUnder(config.streamPrefix);
+  try {
+    await refuseLostSecrets(log, secrets, streams);
+  } catch (error) {
+    await stores.close();
+    throw error;
+  }
   const served = stores.generation(serving);
   const reported = stores.generation(reporting);
   const blobs = await diskBlobs(config.dataDir, { largestBlob: config.largestBlob, shared: isShared(config) });
   await served.ready;
 
   const { views } = served;
-  const streams = streamsUnder(config.streamPrefix);
   const passwords = passwordsWith(options.passwords);
   const execute = executing({
     log,

@@ -3,11 +3,14 @@ import type { CommandContext, Execute } from './commands/execute.ts';
 import { keysDecider } from './commands/keys.ts';
 import { usersDecider } from './commands/users.ts';
 import { isRefusal } from './errors.ts';
+import type { EventLog } from './events/log/log.ts';
 import type { Streams } from './events/streams.ts';
 import type { Passwords } from './identity/passwords.ts';
 import { randomPassword } from './identity/passwords.ts';
+import { hasSigningKeys } from './identity/signingKeys.ts';
 import { USER_IDS, userIds } from './projections/users.ts';
 import type { Views } from './projections/views/views.ts';
+import { type Secrets, UnusableSecrets } from './secrets/secrets.ts';
 
 export const ADMIN = 'admin';
 
@@ -30,6 +33,19 @@ export type FirstStart = Readonly<{
   /** Told when another node made the user meanwhile: what was announced is nobody's password. */
   retract: () => void;
 }>;
+
+/**
+ * A log that tells of signing keys, with a store of secrets that has none: the store was lost, or is another one. Without this, new keys
+ * would be made, and everything that is sealed in the log would read as erased.
+ * @throws UnusableSecrets
+ */
+export const refuseLostSecrets = async (log: Pick<EventLog, 'readStream'>, secrets: Secrets, streams: Streams): Promise<void> => {
+  if (await hasSigningKeys(secrets)) return;
+  if ((await log.readStream(streams.keys, { limit: 1 })).length === 0) return;
+  throw new UnusableSecrets(
+    'The event log has a history, but its secrets are not here. Restore them, with their key, from their backup (or with `ghostdock import-secrets`): without them, all that is sealed in the log would be lost.',
+  );
+};
 
 /** Creates the user `admin` where there is no user yet. @returns whether it did */
 export const ensureAdmin = async ({

@@ -48,6 +48,9 @@ export const rotateSigningKey = async (secrets: Secrets, newKeyId: string, now: 
   await secrets.putIfAbsent(PREFIX + newKeyId, Buffer.concat([time, randomBytes(SIGNING_KEY_LENGTH)]));
 };
 
+/** Whether there are any. A registry has one from its first start on. */
+export const hasSigningKeys = async (secrets: Secrets): Promise<boolean> => (await secrets.list(PREFIX)).length > 0;
+
 export const signingKeys = async (secrets: Secrets, now: () => number = Date.now): Promise<SigningKeys> => {
   let known = await load(secrets);
   let loadedAt = now();

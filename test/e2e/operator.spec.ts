@@ -1,11 +1,11 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { basic, bearer, expectStatus, httpClient, pushImage } from '../support/http.ts';
 import { randomImage } from '../support/images.ts';
 import { attempt, type Ran, waitUntil } from '../support/processes.ts';
-import { ADMIN, PASSWORD, registryFor } from '../support/registryProcess.ts';
+import { ADMIN, PASSWORD, refusedStart, registryFor } from '../support/registryProcess.ts';
 import { expectViewsAgree } from './stopped.ts';
 import { halfVisible } from './visible.ts';
 
@@ -111,6 +111,20 @@ describe('An operator', function () {
       expect(code).to.equal(64);
       expect(stderr).to.contain(said);
     }
+  });
+
+  it('is told when the secrets of a log are missing, and nothing is lost by trying', async () => {
+    const before = await shown();
+    await registry.current().stop();
+    const { dataDir } = registry.current();
+    renameSync(join(dataDir, 'secrets'), join(dataDir, 'secrets-elsewhere'));
+    const { exit, output } = await refusedStart(registry.restart());
+    expect(exit.code).to.equal(78);
+    expect(output).to.contain('its secrets are not here').and.not.contain(' at ');
+    rmSync(join(dataDir, 'secrets'), { recursive: true });
+    renameSync(join(dataDir, 'secrets-elsewhere'), join(dataDir, 'secrets'));
+    await registry.restart();
+    expect(await shown()).to.deep.equal(before);
   });
 
   it('leaves views that agree with the log', () => expectViewsAgree(registry.current().dataDir));
