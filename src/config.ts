@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { Ajv, type ErrorObject } from 'ajv';
 
@@ -55,6 +56,10 @@ export const SETTINGS = {
     { pattern: '^https?://[^/?#@\\s]+$' },
     'Where clients reach the registry, e.g. `https://registry.example.com`: used in login challenges. Without it the `Host` of each request is used.',
   ),
+  GHOSTDOCK_TRUSTED_PROXIES: text(
+    { minLength: 1, maxLength: 4096 },
+    'Addresses and networks (`10.0.0.0/8`), or `loopback`, `linklocal`, `uniquelocal`, with commas between them, of the proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed. Without it nobody is.',
+  ),
   GHOSTDOCK_ADMIN_PASSWORD: secret(
     { minLength: 8, maxLength: 1024 },
     'Password of the user `admin`, which the first start creates. Without it a random one is made and printed once. Later starts ignore it.',
@@ -95,6 +100,8 @@ export type Config = Readonly<{
   /** Connection string of MongoDB; absent: embedded. */
   views?: string;
   publicUrl?: string;
+  /** Addresses, networks and fastify's names for some. */
+  trustedProxies: readonly string[];
   adminPassword?: string;
   auth: boolean;
   anonymousPull: boolean;
@@ -162,6 +169,19 @@ const unknownSettings = (env: NodeJS.ProcessEnv): readonly string[] =>
 
 const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 
+const listed = (text: string | undefined): readonly string[] =>
+  (text ?? '')
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+
+const NAMED_NETWORKS = ['loopback', 'linklocal', 'uniquelocal'];
+
+const isNetwork = (entry: string): boolean => {
+  const [, address = '', bits] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(entry) ?? [];
+  return isIP(address) !== 0 && Number(bits ?? 0) <= (isIP(address) === 4 ? 32 : 128);
+};
+
 const contradictions = (config: Config, env: NodeJS.ProcessEnv): readonly string[] => {
   const problems: string[] = [];
   if (!config.auth && !isLoopback(config.host) && env.GHOSTDOCK_AUTH_OFF_ANYWHERE !== 'yes') {
@@ -171,6 +191,12 @@ const contradictions = (config: Config, env: NodeJS.ProcessEnv): readonly string
   }
   if (config.secretKey !== undefined && config.secretKeyFile !== undefined) {
     problems.push('Set GHOSTDOCK_SECRET_KEY or GHOSTDOCK_SECRET_KEY_FILE, not both.');
+  }
+  const unknownProxy = config.trustedProxies.find((entry) => !NAMED_NETWORKS.includes(entry) && !isNetwork(entry));
+  if (unknownProxy !== undefined) {
+    problems.push(
+      `GHOSTDOCK_TRUSTED_PROXIES must be addresses, networks such as 10.0.0.0/8, or ${NAMED_NETWORKS.join(', ')}. This is none: ${JSON.stringify(unknownProxy.slice(0, 100))}.`,
+    );
   }
   if (config.views !== undefined && config.secretKey === undefined && config.secretKeyFile === undefined) {
     problems.push(
@@ -200,6 +226,7 @@ export const readConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
     ...unlessEmbedded('views', 'GHOSTDOCK_VIEWS'),
     ...optional('publicUrl', 'GHOSTDOCK_PUBLIC_URL'),
     ...optional('adminPassword', 'GHOSTDOCK_ADMIN_PASSWORD'),
+    trustedProxies: listed(values.GHOSTDOCK_TRUSTED_PROXIES as string | undefined),
     auth: values.GHOSTDOCK_AUTH === 'on',
     anonymousPull: values.GHOSTDOCK_ANONYMOUS_PULL === 'on',
     ...optional('secretKey', 'GHOSTDOCK_SECRET_KEY'),

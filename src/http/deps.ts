@@ -11,6 +11,8 @@ export type HttpDeps = Readonly<{
   version: string;
   settings: Readonly<{
     publicUrl?: string;
+    /** Whose `X-Forwarded-*` headers are believed. */
+    trustedProxies: readonly string[];
     deletes: boolean;
     /** Bytes. */
     largestManifest: number;

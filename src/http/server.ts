@@ -66,6 +66,7 @@ export const httpServer = async (deps: HttpDeps, logger: Logger): Promise<HttpSe
     logController: new LogController({ disableRequestLogging: true }),
     // Not `deps.newId` itself: fastify calls it with the request, which would be taken for a length.
     genReqId: () => deps.newId(),
+    trustProxy: deps.settings.trustedProxies.length > 0 && [...deps.settings.trustedProxies],
     bodyLimit: LARGEST_FORM,
     rewriteUrl: ({ url }) => withNameAsSegment(url ?? '/'),
     routerOptions: { maxParamLength: LONGEST_PARAMETER, ignoreTrailingSlash: true, caseSensitive: true },
