@@ -1,5 +1,5 @@
 import { v5 as uuidv5 } from 'uuid';
-import { RegistryError } from '../errors.ts';
+import { isRefusal, RegistryError } from '../errors.ts';
 import type { Catalogue } from '../events/catalogue.ts';
 import { UnknownEvent } from '../events/catalogue.ts';
 import type { Actor, Fact, NewEvent, Position, Recorded } from '../events/event.ts';
@@ -236,6 +236,7 @@ export const executing = (deps: ExecuteDeps): Execute => {
       if (appended === undefined) return 0;
       settle(decided, appended.position);
     } catch (error) {
+      if (isRefusal(error, 'UNAVAILABLE')) throw error;
       for (const { waiting } of decided) waiting.reject(error);
     }
     return decided.length;
@@ -253,7 +254,9 @@ export const executing = (deps: ExecuteDeps): Execute => {
         }
         queue.splice(0, settled);
       } catch (error) {
-        for (const { reject } of queue.splice(0, batch.length)) reject(error);
+        // Where a server does not answer, those who came meanwhile have waited for long, and would find it no better themselves.
+        const failed = isRefusal(error, 'UNAVAILABLE') ? queue.length : batch.length;
+        for (const { reject } of queue.splice(0, failed)) reject(error);
       }
     }
     queues.delete(stream);

@@ -53,15 +53,15 @@ export const pusher = ({ name, repositories, random }: Setting): Pusher => {
   const aTag = (): string => `${name}-${below(TAGS)}`;
   const aSize = (): number => (random() < 0.1 ? 1_000_000 + below(3_000_000) : 200 + below(20_000));
 
-  /** Mostly new, sometimes one that was pushed before and perhaps deleted, sometimes one that all push. */
-  const aContent = (): Content => {
-    const chance = random();
-    if (chance < 0.15) return contentOf(`common-${below(COMMON)}`, 5000);
-    const earlier = chance < 0.3 ? pick([...contents.values()]) : undefined;
+  const ownContent = (): Content => {
+    const earlier = random() < 0.2 ? pick([...contents.values()]) : undefined;
     const content = earlier ?? contentOf(`${name}-${contents.size}`, aSize());
     contents.set(content.digest, content);
     return content;
   };
+
+  /** Mostly new, sometimes one that was pushed before and perhaps deleted, sometimes one that all push. */
+  const aContent = (): Content => (random() < 0.15 ? contentOf(`common-${below(COMMON)}`, 5000) : ownContent());
 
   const heldManifests = (repository: string): readonly Made[] =>
     [...images.values()].filter(({ manifest }) => told.held(manifestKey(repository, manifest.digest)) !== undefined);
@@ -78,7 +78,8 @@ export const pusher = ({ name, repositories, random }: Setting): Pusher => {
 
   const pushImage = async (client: HttpClient): Promise<void> => {
     const repository = aRepository();
-    const parts = Array.from({ length: 2 + below(2) }, aContent);
+    // One of its own makes the image its own: what others also push, they may also delete.
+    const parts = [ownContent(), ...Array.from({ length: 1 + below(2) }, aContent)];
     for (const content of parts) await uploads.push(client, repository, content);
     const image = imageOf(parts);
     images.set(image.manifest.digest, image);

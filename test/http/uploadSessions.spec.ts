@@ -122,6 +122,15 @@ describe('an upload session', () => {
     await expectClosed(ann, location);
   });
 
+  it('does not take its last bytes twice, when the PUT that brought them was refused and comes again', async () => {
+    const location = await startUpload(ann, 'ann/again');
+    await sendChunk(ann, location, BYTES);
+    const last = { body: BYTES.subarray(2000), headers: { 'content-range': '2000-2999' } };
+    await exchange(ann, ['PUT', `${location}?digest=${DIGEST}`, last], { status: 201 });
+    await exchange(ann, ['GET', `/v2/ann/again/blobs/${DIGEST}`], { status: 200, bytes: BYTES });
+    await expectClosed(ann, location);
+  });
+
   it('is over once it is cancelled', async () => {
     const location = await startUpload(ann, 'ann/app');
     await sendChunk(ann, location, BYTES);

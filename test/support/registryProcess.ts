@@ -22,6 +22,8 @@ export type RegistryOptions = Readonly<{
   env?: Environment;
   /** Absent: any free one. */
   port?: number;
+  /** Absent: `src/main.ts` of this tree. */
+  main?: string;
   /** Kills it as `kill` does, also before it is ready. */
   signal?: AbortSignal;
 }>;
@@ -102,7 +104,7 @@ const start = async (
   options: RegistryOptions & Readonly<{ dataDir: string }>,
   removeFolder: () => Promise<void>,
 ): Promise<RegistryProcess> => {
-  const child = spawn(process.execPath, [MAIN], {
+  const child = spawn(process.execPath, [options.main ?? MAIN], {
     env: environment(options),
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(options.signal !== undefined && { signal: options.signal, killSignal: 'SIGKILL' }),

@@ -1,5 +1,6 @@
 import { MongoClient } from 'mongodb';
 import { nanoid } from 'nanoid';
+import { waitUntil } from '../processes.ts';
 import { findProgram } from './programs.ts';
 import { type MongoServer, startMongo } from './server.ts';
 
@@ -40,9 +41,17 @@ const databaseOn = async (): Promise<TestDatabase> => {
   url.pathname = `/ghostdock-test-${nanoid(10)}`;
   const drop = async (): Promise<void> => {
     const client = new MongoClient(url.href);
-    const { databases } = await client.db().admin().listDatabases({ nameOnly: true });
-    for (const { name } of databases) if (name.startsWith(url.pathname.slice(1))) await client.db(name).dropDatabase();
-    await client.close();
+    const dropAll = async (): Promise<true> => {
+      const { databases } = await client.db().admin().listDatabases({ nameOnly: true });
+      for (const { name } of databases) if (name.startsWith(url.pathname.slice(1))) await client.db(name).dropDatabase();
+      return true;
+    };
+    try {
+      // What a killed process has sent may still be written, which keeps some servers from dropping it.
+      await waitUntil('the database is dropped', dropAll);
+    } finally {
+      await client.close();
+    }
   };
   return { url: url.href, drop };
 };
