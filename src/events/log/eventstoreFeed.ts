@@ -13,7 +13,7 @@ import type { EventLog } from './log.ts';
 const WAITING_HERE = 64;
 /** In units of 32 events of everybody: after so many the server says how far it has come. */
 const CHECKPOINT_EVERY = 16;
-const LONGEST_PAUSE_MS = 5000;
+const LONGEST_PAUSE_MS = 1000;
 /** A subscription that lived so long was sound, and the next failure is a new one. */
 const SOUND_AFTER_MS = 10_000;
 

@@ -1,7 +1,7 @@
 import { type Collection, type Db, type IndexDescription, MongoServerError } from 'mongodb';
-import { RegistryError } from '../../errors.ts';
 import { ORIGIN, type Position } from '../../events/event.ts';
 import type { Document, Group, Placed, Projection } from '../projection.ts';
+import { faulted } from './faulted.ts';
 import { reaching } from './mongoConnection.ts';
 import { type Stored, storedFrom, valueIn } from './mongoDocuments.ts';
 import { type Ledger, openLedger } from './mongoLedger.ts';
@@ -28,13 +28,6 @@ export type MongoViews = Views &
 const KEYS_AT_ONCE = 500;
 /** Tombstones that one command removes. */
 const SWEPT_AT_ONCE = 500;
-
-const faulted = (view: string, { position, type }: Fault): RegistryError =>
-  new RegistryError('UNAVAILABLE', `The view "${view}" stopped at an event that it could not read. A rebuild brings it back.`, {
-    view,
-    position,
-    type,
-  });
 
 type Collections = ReadonlyMap<string, Collection<Stored>>;
 

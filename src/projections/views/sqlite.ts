@@ -3,12 +3,13 @@ import { setImmediate } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { RegistryError } from '../../errors.ts';
 import type { Document, Group, Placed, Projection } from '../projection.ts';
+import { faulted } from './faulted.ts';
 import { ledgerOn } from './sqliteCommit.ts';
 import { isDamage, openFile } from './sqliteFile.ts';
 import { type Compiled, compileCount, compileFind } from './sqliteQuery.ts';
 import { inTransaction } from './sqliteSchema.ts';
 import { type Counters, counters, type Table, tablesOn, type ViewsStats } from './sqliteTables.ts';
-import type { Fault, Page, Query, Views } from './views.ts';
+import type { Page, Query, Views } from './views.ts';
 
 export type SqliteViewsOptions = Readonly<{
   /** About how many bytes of documents are kept in memory. 64 MiB unless told; 0 for none. */
@@ -37,13 +38,6 @@ export class ViewsUnusable extends Error {
 const CACHE_BYTES = 64 * 1024 * 1024;
 /** Prepared statements kept for `find` and `count`: one a shape of query, and those come from code. */
 const STATEMENTS = 200;
-
-const faulted = (view: string, { position, type }: Fault): RegistryError =>
-  new RegistryError('UNAVAILABLE', `The view "${view}" stopped at an event that it could not read. A rebuild brings it back.`, {
-    view,
-    position,
-    type,
-  });
 
 const damaged = (cause: unknown): RegistryError =>
   new RegistryError('UNAVAILABLE', 'The stored views are damaged. A rebuild brings them back.', {}, { cause });
