@@ -42,29 +42,41 @@ const markNewest = async (nodes: Nodes, repository: string): Promise<string> => 
   return d.name;
 };
 
-/** Clients that push to each node and look from the other one, over and over, while `meanwhile` happens. @returns how often they did */
-const pushingWhile = async (nodes: Nodes, repository: string, meanwhile: () => Promise<void>): Promise<number> => {
+/**
+ * Clients that push to one of two nodes and delete there, and look from the other one, over and over, while `meanwhile` happens. What
+ * is refused, or may not be seen yet, is not looked at.
+ * @returns how often they did
+ */
+const pushingWhile = async (
+  nodes: Nodes,
+  [one, another]: readonly [number, number],
+  repository: string,
+  meanwhile: () => Promise<void>,
+): Promise<number> => {
   const image = small(repository);
-  for (const place of [0, 1]) await pushImage(nodes.admin(place), `${repository}${place}`, 'first', image);
+  for (const place of [one, another]) await pushImage(nodes.admin(place), `${repository}${place}`, 'first', image);
   let over = false;
-  let rounds = 0;
-  const work = async (here: number): Promise<void> => {
-    const [client, other, name] = [nodes.admin(here), nodes.admin(1 - here), `${repository}${here}`];
+  let looks = 0;
+  const work = async (here: number, there: number): Promise<void> => {
+    const [client, other, name] = [nodes.admin(here), nodes.admin(there), `${repository}${here}`];
+    const look = async (reference: string, status: number, what: string): Promise<void> => {
+      looks += 1;
+      expect(await manifestStatus(other, name, reference), `${name}:${reference}, ${what} node ${here}`).to.equal(status);
+    };
     for (let round = 0; !over; round += 1) {
-      const tag = `v${round % 5}`;
-      await pushManifest(client, name, tag, image.manifest);
-      expect(await manifestStatus(other, name, tag), `${name}:${tag}, pushed to the other node in round ${round}`).to.equal(200);
-      await remove(client, `/v2/${name}/manifests/${tag}`);
-      expect(await manifestStatus(other, name, tag), `${name}:${tag}, deleted there in round ${round}`).to.equal(404);
-      rounds += 1;
+      const tag = `v${round}`;
+      const { headers } = await pushManifest(client, name, tag, image.manifest);
+      if (headers.warning === undefined) await look(tag, 200, 'pushed to');
+      const deleted = await client.send('DELETE', `/v2/${name}/manifests/${tag}`);
+      if (expectStatus('delete', deleted, 202, 503).status === 202) await look(tag, 404, 'deleted through');
     }
   };
-  const working = Promise.all([work(0), work(1)]);
+  const working = Promise.all([work(one, another), work(another, one)]);
   await Promise.race([meanwhile(), working]).finally(() => {
     over = true;
   });
   await working;
-  return rounds;
+  return looks;
 };
 
 describe('The node that feeds the views', function () {
@@ -146,7 +158,7 @@ describe('The node that feeds the views', function () {
 
   it('builds them anew on SIGUSR2 while both nodes take pushes and pulls, and both read the new ones then', async () => {
     const before = await nodes().db().collection<Build>('builds').find().toArray();
-    const rounds = await pushingWhile(nodes(), 'rebuilt/by', async () => {
+    const looks = await pushingWhile(nodes(), [0, 1], 'rebuilt/by', async () => {
       const { logs, pid } = nodes().node(placeOf(nodes(), await feederOf(nodes(), 'serving')));
       process.kill(pid, 'SIGUSR2');
       await waitUntil('they are built', () => logs().some(({ msg }) => msg?.startsWith('All views are built anew')));
@@ -154,7 +166,7 @@ describe('The node that feeds the views', function () {
       for (const place of [0, 1])
         await waitUntil(`node ${place} reads them`, async () => (await tagsOf(admin(place), 'rebuilt/by0')).includes(mark));
     });
-    expect(rounds).to.be.greaterThan(0);
+    expect(looks).to.be.greaterThan(0);
     const after = await nodes().db().collection<Build>('builds').find().toArray();
     expect(after.map(({ current }) => current)).to.deep.equal(before.map(({ current }) => current + 1));
   });
@@ -177,35 +189,48 @@ const nextRelease = async (folder: string): Promise<string> => {
 describe('Two releases side by side', function () {
   requires(this, mongo.missing === undefined, mongo.missing ?? '');
   this.timeout(90_000);
+  const [FIRST, SECOND, NEW] = [0, 1, 2];
   const scratch = scratchFolder();
-  const nodes = nodesFor(1);
+  const nodes = nodesFor(2);
   const admin = (place: number): HttpClient => nodes().admin(place);
   after(() => scratch.remove());
 
   it('have views of their own, and the new one shows what the old one has taken', async () => {
-    await pushImage(admin(0), 'upgraded/image', 'v1', small('old'));
+    await pushImage(admin(FIRST), 'upgraded/image', 'v1', small('old'));
     await nodes().add({ main: await nextRelease(join(scratch.path, 'next')) });
-    await expectPulled(admin(1), 'upgraded/image', 'v1', small('old'));
+    await expectPulled(admin(NEW), 'upgraded/image', 'v1', small('old'));
     expect(await buildsOf(nodes(), 'serving')).to.have.length(2);
   });
 
   it('show at once what was pushed and deleted through the other', async () => {
-    for (const place of [0, 1]) await pushImage(admin(place), 'upgraded/image', 'v1', small('old'));
     const { manifest } = small('old');
     for (const { turn, here, there } of turns(30)) {
-      await pushManifest(admin(here), 'upgraded/image', 'moving', manifest);
-      expect(await manifestStatus(admin(there), 'upgraded/image', 'moving'), `pushed in turn ${turn}`).to.equal(200);
-      await remove(admin(here), '/v2/upgraded/image/manifests/moving');
-      expect(await manifestStatus(admin(there), 'upgraded/image', 'moving'), `deleted in turn ${turn}`).to.equal(404);
+      const [pusher, reader] = [here, there].map((place) => admin(place === 0 ? SECOND : NEW)) as [HttpClient, HttpClient];
+      await pushManifest(pusher, 'upgraded/image', 'moving', manifest);
+      expect(await manifestStatus(reader, 'upgraded/image', 'moving'), `pushed in turn ${turn}`).to.equal(200);
+      await remove(pusher, '/v2/upgraded/image/manifests/moving');
+      expect(await manifestStatus(reader, 'upgraded/image', 'moving'), `deleted in turn ${turn}`).to.equal(404);
     }
   });
 
-  it('go on with the new one alone when the old one has stopped', async () => {
-    expect(await nodes().node(0).stop()).to.deep.equal({ code: 0, signal: null });
-    await pushVisibly(admin(1), 'upgraded/image', 'v2', small('new'));
-    await expectPulled(admin(1), 'upgraded/image', 'v1', small('old'));
-    await expectPulled(admin(1), 'upgraded/image', 'v2', small('new'));
-    await remove(admin(1), '/v2/upgraded/image/manifests/v1');
-    expect(await manifestStatus(admin(1), 'upgraded/image', 'v1')).to.equal(404);
+  it('show it also while one node after the other is replaced', async () => {
+    const looks = await pushingWhile(nodes(), [SECOND, NEW], 'replaced/by', async () => {
+      const { pid } = nodes().node(FIRST);
+      expect(await nodes().node(FIRST).stop()).to.deep.equal({ code: 0, signal: null });
+      await waitUntil('another old node feeds the old views', async () => {
+        const feeders = await nodes().feeders('serving');
+        return feeders.length === 2 && feeders.every((feeder) => feeder.pid !== pid);
+      });
+    });
+    expect(looks).to.be.greaterThan(0);
+  });
+
+  it('go on with the new one alone when the old ones have stopped', async () => {
+    expect(await nodes().node(SECOND).stop()).to.deep.equal({ code: 0, signal: null });
+    await pushVisibly(admin(NEW), 'upgraded/image', 'v2', small('new'));
+    await expectPulled(admin(NEW), 'upgraded/image', 'v1', small('old'));
+    await expectPulled(admin(NEW), 'upgraded/image', 'v2', small('new'));
+    await remove(admin(NEW), '/v2/upgraded/image/manifests/v1');
+    expect(await manifestStatus(admin(NEW), 'upgraded/image', 'v1')).to.equal(404);
   });
 });

@@ -114,6 +114,8 @@ describe('An operator', function () {
   });
 
   it('is told when the secrets of a log are missing, and nothing is lost by trying', async () => {
+    await registry.current().stop();
+    await registry.restart();
     const before = await shown();
     await registry.current().stop();
     const { dataDir } = registry.current();

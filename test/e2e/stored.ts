@@ -55,7 +55,7 @@ export const expectStoredViewsAgree = async (config: OnServers): Promise<void> =
       const facts = await allOf(log);
       for (const group of Object.values(groups)) {
         const builds = mongoBuilds(connection.db(), group);
-        const stored = await mongoViews(connection.db(), builds.nameOf(await builds.current()), group);
+        const stored = await mongoViews(connection.db(), builds.nameOf((await builds.inUse()).current), group);
         await waitUntil(
           `the ${group.name} views hold everything`,
           async () => (await stored.checkpoint()) === facts.at(-1)?.position,

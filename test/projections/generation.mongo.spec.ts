@@ -122,7 +122,8 @@ describe(`views that several nodes share (${mongo.name})`, function () {
   });
 
   it('are built anew beside those in use, and every node goes over to the new build', async () => {
-    const all = [await startReady({ times: { linger: 0 } }), await startReady({ times: { linger: 0 } })] as const;
+    const times = { linger: 600, trust: 300 };
+    const all = [await startReady({ times }), await startReady({ times })] as const;
     await all[0].reached(await tell(written('a'), written('b')), FOR_EVER);
     const before = (await collections()).filter((name) => name.endsWith('.notes'));
     const over = new AbortController();
@@ -184,6 +185,37 @@ describe(`views that several nodes share (${mongo.name})`, function () {
         expect(await generation.reached(position, FOR_EVER)).to.equal(true);
         expect(await generation.views.count(notes)).to.equal(2);
       }
+    });
+
+    it('are waited for, both, by whoever wants its write to be seen by everybody', async () => {
+      const held: (() => void)[] = [];
+      let holding = false;
+      /** Feeds the views of one release later than those of the other. */
+      const later = async (events: Parameters<typeof seen>[0]) => {
+        if (holding) await new Promise<void>((resolve) => held.push(resolve));
+        return seen(events);
+      };
+      const old = await startReady({ prepare: later });
+      const next = await startReady({ group: newer });
+      await old.reached(await tell(written('a')), FOR_EVER);
+      holding = true;
+      const position = await tell(erased('a'));
+      expect(await next.views.checkpoint().then(async () => next.reached(position, 300)), 'the old release is behind').to.equal(
+        false,
+      );
+      holding = false;
+      const shown = next.reached(position, FOR_EVER);
+      await waitUntil('the old release has the batch in its hand', async () => held.length > 0);
+      for (const go of held) go();
+      expect(await shown).to.equal(true);
+      expect(await old.views.get(notes, 'a')).to.equal(undefined);
+    });
+
+    it('are not waited for when the last node of the other one has gone', async () => {
+      const old = await startReady();
+      const next = await startReady({ group: newer });
+      await old.stop();
+      expect(await next.reached(await tell(written('b')), FOR_EVER)).to.equal(true);
     });
 
     it('stay while a node uses them, and go some time after the last one has stopped', async () => {

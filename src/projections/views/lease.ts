@@ -125,9 +125,9 @@ export const competeFor = ({
       stopped = true;
       wake();
       await competing;
-      const had = holds;
       lose();
-      if (had) await leases.release(name, holder).catch(onError);
+      // Whatever the last turn came to: it may have been taken in the moment of the stop.
+      await leases.release(name, holder).catch(onError);
     },
   };
 };

@@ -5,21 +5,38 @@ import { type Group, versionOf } from '../projection.ts';
 /** Raise it when the adapter stores documents otherwise: every release then builds views of its own. */
 const FORM = 1;
 
-/** `current` is the build that everybody reads, `newest` the last number given out. `usedAt` says when a node last used any of them. */
-type Row = Readonly<{ _id: string; group: string; version: string; current: number; newest: number; usedAt: Date }>;
+/**
+ * `current` is the build that everybody reads, `next` the one that is about to be (or has become it), `newest` the last number given
+ * out. `usedAt` says when a node last used any of them.
+ */
+type Row = Readonly<{
+  _id: string;
+  group: string;
+  version: string;
+  current: number;
+  next: number;
+  newest: number;
+  usedAt: Date;
+}>;
+
+export type InUse = Readonly<{ current: number; next: number }>;
 
 /** The builds of one group of views in one version: numbers, of which one is in use. */
 export type Builds = Readonly<{
   /** Names the collections of a build. */
   nameOf: (number: number) => string;
-  /** The number in use; the first is made where there is none. */
-  current: () => Promise<number>;
+  /** The numbers in use; the first is made where there is none. */
+  inUse: () => Promise<InUse>;
   /** A number for a build that is to take the place of the one in use. */
   begin: () => Promise<number>;
+  /** Announces a build that holds everything: whoever waits for a position waits for it, too, before anybody reads it. */
+  propose: (number: number) => Promise<void>;
   /** From now on everybody reads this build, unless a later one is in use already. */
   publish: (number: number) => Promise<void>;
   /** Says that a node uses this version of the views. */
   touch: () => Promise<void>;
+  /** The builds in use of other versions that a node has used in the last so many ms. */
+  beside: (usedMs: number) => Promise<readonly string[]>;
   /** The builds before `current`, and those of versions of the group that no node has used for so many ms. */
   abandoned: (current: number, unusedMs: number) => Promise<readonly string[]>;
   /** Forgets versions that no node has used for so long. Their collections are gone by then. */
@@ -41,28 +58,36 @@ export const mongoBuilds = (db: Db, group: Group): Builds => {
     usedAt: { $lt: new Date(Date.now() - unusedMs) },
   });
 
-  const current = async (): Promise<number> => {
+  const inUse = async (): Promise<InUse> => {
     const row = await rows.findOne({ _id: base });
-    if (row !== null) return row.current;
-    const first = { group: group.name, version, current: 1, newest: 1, usedAt: new Date() };
+    if (row !== null) return { current: row.current, next: row.next };
+    const first = { group: group.name, version, current: 1, next: 1, newest: 1, usedAt: new Date() };
     await rows.updateOne({ _id: base }, { $setOnInsert: first }, { upsert: true });
-    return current();
+    return inUse();
   };
 
   return {
     nameOf,
-    current,
+    inUse,
     begin: async () => {
-      await current();
+      await inUse();
       const row = await rows.findOneAndUpdate({ _id: base }, { $inc: { newest: 1 } }, { returnDocument: 'after' });
       if (row === null) throw new Error(`The builds of ${base} are gone.`);
       return row.newest;
+    },
+    propose: async (number) => {
+      await rows.updateOne({ _id: base, next: { $lt: number } }, { $set: { next: number } });
     },
     publish: async (number) => {
       await rows.updateOne({ _id: base, current: { $lt: number } }, { $set: { current: number } });
     },
     touch: async () => {
       await rows.updateOne({ _id: base }, { $set: { usedAt: new Date() } });
+    },
+    beside: async (usedMs) => {
+      const used = { group: group.name, _id: { $ne: base }, usedAt: { $gte: new Date(Date.now() - usedMs) } };
+      const others = await rows.find(used).limit(100).toArray();
+      return others.flatMap(({ _id, current, next }) => [...new Set([current, next])].map((number) => `${_id}.${number}`));
     },
     abandoned: async (inUse, unusedMs) => {
       const others = await rows.find(unused(unusedMs)).limit(100).toArray();

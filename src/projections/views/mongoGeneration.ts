@@ -6,6 +6,7 @@ import type { Building, Generation, GenerationStatus } from '../generation.ts';
 import { backOff } from '../runner.ts';
 import { delegated } from './delegated.ts';
 import { dropViews } from './mongo.ts';
+import { mongoBeside } from './mongoBeside.ts';
 import { mongoBuilds } from './mongoBuilds.ts';
 import { type FedBuild, type FeedOptions, feedBuild } from './mongoFeed.ts';
 import type { Fault, Views } from './views.ts';
@@ -34,6 +35,8 @@ export type Times = Readonly<{
 }>;
 
 const TIMES: Times = { watch: 1000, poll: 5, touch: 60_000, trust: 30_000, linger: 120_000, unused: 24 * 3_600_000 };
+/** Two looks tell whether a lease moves; one more in case that the others have just looked. */
+const LOOKS_TO_MEET = 3;
 /** The longest pause between two looks for somebody who waits. */
 const LONGEST_POLL_MS = 50;
 
@@ -48,9 +51,13 @@ export const mongoGeneration = (options: MongoGenerationOptions): Generation => 
   const times = { ...TIMES, ...options.times };
   const { backOffMs = backOff } = projector;
   const builds = mongoBuilds(db, group);
+  const beside = mongoBeside(db, builds, options.leases);
   const progress = arrivals();
   const stopping = new AbortController();
   let current: FedBuild | undefined;
+  /** Replaced, and fed on until every node has seen that: those that have not yet read it. */
+  let retiring: readonly Readonly<{ build: FedBuild; until: number }>[] = [];
+  let proposed: number | undefined;
   let confirmedAt = Number.NEGATIVE_INFINITY;
   let inUseSince = performance.now();
   let behindSince: number | undefined;
@@ -90,8 +97,9 @@ export const mongoGeneration = (options: MongoGenerationOptions): Generation => 
   const adopt = (next: FedBuild): void => {
     const old = current;
     current = next;
+    faults = {};
     inUseSince = performance.now();
-    if (old !== undefined) void old.stop().catch((error: unknown) => onError(error, 0));
+    if (old !== undefined) retiring = [...retiring, { build: old, until: performance.now() + times.trust }];
   };
 
   /** Opens a build that another node has put in place, and reads it from when it holds what this node has shown already. */
@@ -110,13 +118,20 @@ export const mongoGeneration = (options: MongoGenerationOptions): Generation => 
 
   /** A store that is ahead of the log holds the views of another log, or of what a restored log has lost. */
   const openOwn = async (): Promise<FedBuild> => {
-    const found = await open(await builds.current());
+    const found = await open((await builds.inUse()).current);
     const { checkpoint } = await found.views.state();
     if (checkpoint <= (await log.head())) return found;
     onError(new Error(`The views ${found.name} are ahead of the log, so they are another log's: they are built anew.`), 0);
     await found.stop();
     await builds.publish(await builds.begin());
     return openOwn();
+  };
+
+  /** Nodes of another release, if there are any, have seen this one by the time that it answers, and the other way round. */
+  const meetOthers = async (): Promise<void> => {
+    await builds.touch();
+    for (let looks = 0; looks < LOOKS_TO_MEET && (await beside.look([])); looks++)
+      await wait(times.watch, undefined, { signal: stopping.signal });
   };
 
   const start = async (): Promise<void> => {
@@ -129,6 +144,7 @@ export const mongoGeneration = (options: MongoGenerationOptions): Generation => 
     } finally {
       building = undefined;
     }
+    await meetOthers();
     confirmedAt = performance.now();
     adopt(first);
   };
@@ -146,6 +162,18 @@ export const mongoGeneration = (options: MongoGenerationOptions): Generation => 
     }
   };
 
+  /** The builds of our version that any node may read now, or in a moment. */
+  const ownNames = (): readonly string[] => {
+    const numbers = [current?.number, proposed, ...retiring.map(({ build }) => build.number)];
+    return [...new Set(numbers)].filter((number) => number !== undefined).map(builds.nameOf);
+  };
+
+  const retire = async (): Promise<void> => {
+    const over = retiring.filter(({ until }) => until < performance.now());
+    retiring = retiring.filter((one) => !over.includes(one));
+    for (const { build } of over) await build.stop();
+  };
+
   const sweep = async ({ number, holds }: FedBuild): Promise<void> => {
     if (!holds() || performance.now() - inUseSince < times.linger) return;
     for (const name of await builds.abandoned(number, times.unused)) await dropViews(db, name);
@@ -154,7 +182,8 @@ export const mongoGeneration = (options: MongoGenerationOptions): Generation => 
 
   /** What a node does now and then: see how far the views are and which build is in use, say that it uses it, and tidy up. */
   const look = async (fed: FedBuild): Promise<void> => {
-    const number = await builds.current();
+    const { current: number, next } = await builds.inUse();
+    proposed = next;
     // First of all: what was replaced may be gone, and cannot be asked anything then.
     if (number > fed.number) return follow(number);
     const state = await fed.views.state();
@@ -162,6 +191,8 @@ export const mongoGeneration = (options: MongoGenerationOptions): Generation => 
     failure = undefined;
     faults = state.faults;
     progress.advance(state.checkpoint);
+    await beside.look(ownNames());
+    await retire();
     // A log that does not answer is no fault of the views: they are as far behind as they were.
     const head = await log.head().catch(() => undefined);
     if (head === undefined) return;
@@ -217,6 +248,9 @@ export const mongoGeneration = (options: MongoGenerationOptions): Generation => 
     const next = await open(await builds.begin());
     try {
       await catchUp(next, progress.position);
+      // Every node waits for it before any reads it: the others look once in a while, and twice to see that it is fed.
+      await builds.propose(next.number);
+      await wait(LOOKS_TO_MEET * times.watch, undefined, { signal: stopping.signal });
       await builds.publish(next.number);
     } catch (error) {
       await next.stop();
@@ -243,7 +277,13 @@ export const mongoGeneration = (options: MongoGenerationOptions): Generation => 
     };
     const own = current?.status();
     if (current === undefined) return { ...shared, state: 'building', ...(building !== undefined && { building }) };
-    const fed = { ...shared, state: 'live' as const, ...own, ...(building !== undefined && { building }) };
+    const fed = {
+      ...shared,
+      state: 'live' as const,
+      ...own,
+      faults: { ...faults, ...own?.faults },
+      ...(building !== undefined && { building }),
+    };
     return failure === undefined ? fed : { ...fed, state: 'retrying', error: failure };
   };
 
@@ -251,18 +291,19 @@ export const mongoGeneration = (options: MongoGenerationOptions): Generation => 
     stopping.abort(new Error('The views were closed.'));
     progress.end();
     await Promise.allSettled([ready, rebuilding, watching]);
-    const last = current;
+    const last = [current, ...retiring.map(({ build }) => build)];
     current = undefined;
-    await last?.stop();
+    await Promise.all(last.map((build) => build?.stop()));
   };
 
   return {
     views: delegated(live, stop),
     ready,
     reached: (position, timeoutMs) => {
+      const end = performance.now() + timeoutMs;
       const arrived = progress.reached(position, timeoutMs);
       void poll();
-      return arrived;
+      return arrived.then((own) => own && beside.reached(position, end - performance.now()));
     },
     status,
     rebuild: () => {

@@ -47,6 +47,10 @@ const cursorWrite = ([stream, { revision, at, position }]: readonly [string, Cur
   size: 3 * stream.length + 128,
 });
 
+/** How far the views of a name are; undefined where there are none. */
+export const checkpointOf = async (db: Db, name: string): Promise<Position | undefined> =>
+  (await db.collection<StoredState>(`${name}.${META}`).findOne({ _id: STATE }))?.checkpoint;
+
 /** Makes the state of a group where there is none yet, and reads it. */
 export const openLedger = async (db: Db, name: string, guard: () => void): Promise<Ledger> => {
   const states: Collection<StoredState> = db.collection(`${name}.${META}`);
