@@ -21,21 +21,22 @@ export type Beside = Readonly<{
 const USED_MS = 5 * 60_000;
 /** A lease that stands still for so long has no living holder, so that nobody waits for its views. */
 const ALIVE_MS = 5000;
+/** A lease that was let go is taken within that time, in ms: the next look finds it taken, or the one after that finds nobody. */
+const FREE_MS = 1500;
 const POLL_MS = 10;
 
 export const mongoBeside = (db: Db, builds: Builds, leases: Leases): Beside => {
-  const seen = new Map<string, Readonly<{ held: Held; movedAt: number }>>();
+  const seen = new Map<string, Readonly<{ held: Held | undefined; movedAt: number }>>();
   let fed: readonly string[] = [];
 
-  /** Where nobody has the lease of a build no node reads it any more, or one that does takes it in a moment. */
+  /** Where nobody has the lease of a build any more, no node reads it, or one that does takes it in a moment. */
   const isFed = async (name: string): Promise<boolean> => {
     const held = await leases.read(name);
-    if (held === undefined) return false;
     const before = seen.get(name);
-    const moved = before !== undefined && (before.held.beat !== held.beat || before.held.holder !== held.holder);
+    const moved = before !== undefined && (before.held?.beat !== held?.beat || before.held?.holder !== held?.holder);
     const movedAt = moved ? performance.now() : (before?.movedAt ?? Number.NEGATIVE_INFINITY);
     seen.set(name, { held, movedAt });
-    return performance.now() - movedAt < ALIVE_MS;
+    return performance.now() - movedAt < (held === undefined ? FREE_MS : ALIVE_MS);
   };
 
   const isBehind = async (name: string, position: Position): Promise<boolean> =>
