@@ -66,7 +66,8 @@ export const notes = (): Notes => {
     const before = new Map([...change.keys()].map((key): [Key, Held] => [key, told.get(key)]));
     const undone = differences(before, actual);
     const done = differences(change, actual);
-    note(actual);
+    // What was not there before and is not there now was never this client's: another one may push the same any time.
+    note(new Map([...actual].filter(([key, held]) => held !== undefined || told.has(key))));
     return undone.length > 0 && done.length > 0 ? [`half of an unanswered request: ${done.join('; ')}`] : [];
   };
 
