@@ -42,6 +42,19 @@ const skippedIn = (tests: readonly Mocha.Test[]): readonly string[] =>
     ([line, { length }]) => `${line} (${length} ${length === 1 ? 'test' : 'tests'})`,
   );
 
+/** How long the process may go on after its last test, in ms. */
+const GRACE_MS = 60_000;
+
+/** What a test has left running would hold up the whole run: it ends as failed instead, and says what is still open. */
+const endInTime = (): void => {
+  const overdue = (): void => {
+    const open = [...new Set(process.getActiveResourcesInfo())].join(', ');
+    process.stderr.write(`A minute after its last test the process still has something open: ${open}.\n`);
+    process.exit(1);
+  };
+  setTimeout(overdue, GRACE_MS).unref();
+};
+
 /**
  * Mocha's `spec`, then everything that was skipped with its reason, and as the very last line the numbers, in the plain form that
  * machines read: `12 passed, 0 failed, 3 skipped`.
@@ -57,6 +70,7 @@ export default class Reporter extends Mocha.reporters.Spec {
       const lines = skippedIn(skipped).map((line) => `    - ${line}\n`);
       if (lines.length > 0) process.stdout.write(`  Skipped, and why:\n${lines.join('')}\n`);
       process.stdout.write(`${passes} passed, ${failures} failed, ${skipped.length} skipped\n`);
+      endInTime();
     });
   }
 }
