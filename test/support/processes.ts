@@ -75,7 +75,7 @@ export const freePort = async (): Promise<number> => {
 export const waitUntil = async <T>(
   what: string,
   condition: () => T | undefined | false | Promise<T | undefined | false>,
-  { everyMs = 25, withinMs = 30_000 } = {},
+  { everyMs = 25, withinMs = 90_000 } = {},
 ): Promise<T> => {
   const deadline = performance.now() + withinMs;
   for (;;) {

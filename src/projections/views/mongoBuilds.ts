@@ -21,6 +21,8 @@ type Row = Readonly<{
 
 export type InUse = Readonly<{ current: number; next: number }>;
 
+export type Version = Readonly<{ id: string; builds: readonly string[] }>;
+
 /** The builds of one group of views in one version: numbers, of which one is in use. */
 export type Builds = Readonly<{
   /** Names the collections of a build. */
@@ -37,10 +39,12 @@ export type Builds = Readonly<{
   touch: () => Promise<void>;
   /** The builds in use of other versions that a node has used in the last so many ms. */
   beside: (usedMs: number) => Promise<readonly string[]>;
-  /** The builds before `current`, and those of versions of the group that no node has used for so many ms. */
-  abandoned: (current: number, unusedMs: number) => Promise<readonly string[]>;
-  /** Forgets versions that no node has used for so long. Their collections are gone by then. */
-  forget: (unusedMs: number) => Promise<void>;
+  /** The builds of this version before `current`. */
+  replaced: (current: number) => readonly string[];
+  /** The versions of the group that no node has used for so many ms, with all their builds. */
+  unused: (unusedMs: number) => Promise<readonly Version[]>;
+  /** Forgets a version whose collections are gone, unless a node has used it since. */
+  forget: (version: Version, unusedMs: number) => Promise<void>;
 }>;
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
@@ -52,11 +56,7 @@ export const mongoBuilds = (db: Db, group: Group): Builds => {
   const version = versionOf(group);
   const base = `${group.name}-${hashOf(`${FORM} ${version}`)}`;
   const nameOf = (number: number): string => `${base}.${number}`;
-  const unused = (unusedMs: number) => ({
-    group: group.name,
-    _id: { $ne: base },
-    usedAt: { $lt: new Date(Date.now() - unusedMs) },
-  });
+  const usedBefore = (unusedMs: number) => ({ usedAt: { $lt: new Date(Date.now() - unusedMs) } });
 
   const inUse = async (): Promise<InUse> => {
     const row = await rows.findOne({ _id: base });
@@ -89,13 +89,16 @@ export const mongoBuilds = (db: Db, group: Group): Builds => {
       const others = await rows.find(used).limit(100).toArray();
       return others.flatMap(({ _id, current, next }) => [...new Set([current, next])].map((number) => `${_id}.${number}`));
     },
-    abandoned: async (inUse, unusedMs) => {
-      const others = await rows.find(unused(unusedMs)).limit(100).toArray();
-      const ofOthers = others.flatMap(({ _id, newest }) => upTo(newest).map((number) => `${_id}.${number}`));
-      return [...upTo(inUse - 1).map(nameOf), ...ofOthers];
+    replaced: (inUse) => upTo(inUse - 1).map(nameOf),
+    unused: async (unusedMs) => {
+      const others = await rows
+        .find({ group: group.name, _id: { $ne: base }, ...usedBefore(unusedMs) })
+        .limit(100)
+        .toArray();
+      return others.map(({ _id, newest }) => ({ id: _id, builds: upTo(newest).map((number) => `${_id}.${number}`) }));
     },
-    forget: async (unusedMs) => {
-      await rows.deleteMany(unused(unusedMs));
+    forget: async ({ id }, unusedMs) => {
+      await rows.deleteOne({ _id: id, ...usedBefore(unusedMs) });
     },
   };
 };

@@ -176,8 +176,11 @@ export const mongoGeneration = (options: MongoGenerationOptions): Generation => 
 
   const sweep = async ({ number, holds }: FedBuild): Promise<void> => {
     if (!holds() || performance.now() - inUseSince < times.linger) return;
-    for (const name of await builds.abandoned(number, times.unused)) await dropViews(db, name);
-    await builds.forget(times.unused);
+    for (const name of builds.replaced(number)) await dropViews(db, name);
+    for (const version of await builds.unused(times.unused)) {
+      for (const name of version.builds) await dropViews(db, name);
+      await builds.forget(version, times.unused);
+    }
   };
 
   /** What a node does now and then: see how far the views are and which build is in use, say that it uses it, and tidy up. */
