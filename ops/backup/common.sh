@@ -4,9 +4,9 @@
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # The Node that the registry runs on: its own where it was installed by npm, the image’s otherwise. (Not NODE: npm sets that to its own.)
-node=${GHOSTDOCK_BACKUP_NODE:-$here/../../node_modules/node/bin/node}
+node=${BACKUP_NODE:-$here/../../node_modules/node/bin/node}
 [[ -x $node ]] || node=$(command -v node) || {
-  echo 'Node is missing: set GHOSTDOCK_BACKUP_NODE to the program that the registry runs on.' >&2
+  echo 'Node is missing: set BACKUP_NODE to the program that the registry runs on.' >&2
   exit 69
 }
 
