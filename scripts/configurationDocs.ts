@@ -21,7 +21,7 @@ type Shape = Readonly<{
 
 /** What a pattern allows, in words. */
 const PATTERNS: Readonly<Partial<Record<Name, string>>> = {
-  GHOSTDOCK_PUBLIC_URL: '`http://` or `https://`, a host and perhaps a port, no path',
+  GHOSTDOCK_PUBLIC_URL: '`http://` or `https://`, a host, perhaps a port, perhaps a path without a slash at its end',
   GHOSTDOCK_EVENT_LOG: '`embedded`, or `esdb://` or `esdb+discover://` and what follows',
   GHOSTDOCK_VIEWS: '`embedded`, or `mongodb://` or `mongodb+srv://` and what follows',
   GHOSTDOCK_SECRET_KEY: '44 characters of base64',

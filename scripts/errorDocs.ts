@@ -21,7 +21,13 @@ export const EXPLAINED: Readonly<Record<ErrorCode, Explained>> = {
     help: 'Push it here, or mount it from a repository that has it.',
     detail: '`digest`',
   },
-  CONFLICT: { means: 'What is to be made exists already, such as a username.', help: 'Take another name.', detail: '`field`' },
+  CONFLICT: {
+    means:
+      'What is to be made exists already, or did once, such as a username; or the change would leave nobody who can administer the registry; ' +
+      'or there are as many access tokens as a user may have.',
+    help: 'Take another name; make another administrator first; revoke tokens.',
+    detail: '`field`, or `most`',
+  },
   DENIED: {
     means: 'The caller is known and may not do this here. The answer is the same whether the repository exists or not.',
     help: 'Ask whoever owns the namespace, or an administrator.',
@@ -30,7 +36,7 @@ export const EXPLAINED: Readonly<Record<ErrorCode, Explained>> = {
   DIGEST_INVALID: {
     means:
       'A digest is neither `sha256:` nor `sha512:` with that many lower-case hex digits, or what was sent does not hash to it.',
-    help: 'Compute it over the very bytes that are sent. A refused upload goes on where it was.',
+    help: 'Compute it over the very bytes that are sent. A refused upload goes on where it was before the request.',
     detail: '`digest`, `computed` or `actual`',
   },
   INTERNAL: {
@@ -62,6 +68,12 @@ export const EXPLAINED: Readonly<Record<ErrorCode, Explained>> = {
     means: 'The path exists and does not take this method.',
     help: 'The `Allow` header says what it takes.',
     detail: '`method`',
+  },
+  MISDIRECTED: {
+    means:
+      'The registry has no authentication, and was asked for by a name that it does not know as its own: that may be a page in a browser that means to use it.',
+    help: 'Use `localhost` or the public URL, or name the name in `GHOSTDOCK_ALLOWED_HOSTS`.',
+    detail: '`host`',
   },
   NAME_INVALID: {
     means: 'No repository can be called so.',
@@ -104,6 +116,12 @@ export const EXPLAINED: Readonly<Record<ErrorCode, Explained>> = {
     means: 'The volume of the registry has no room left. Nothing was stored in part.',
     help: 'Make room, then push again.',
   },
+  TAG_IMMUTABLE: {
+    means:
+      'A tag exists and a rule of its repository keeps it where it is: it can be neither moved nor deleted, nor can the manifest that it points at, what an index under it lists, or the repository as long as it has rules.',
+    help: 'Push under another tag. Who administers the repository may change its rules.',
+    detail: '`tag` and `rule`, or `rules` of the repository',
+  },
   TAG_INVALID: {
     means: 'No tag can be called so.',
     help: '1 to 128 letters, digits, `_`, `.` or `-`, beginning with a letter, a digit or `_`.',
@@ -111,9 +129,10 @@ export const EXPLAINED: Readonly<Record<ErrorCode, Explained>> = {
   },
   TAG_UNKNOWN: { means: 'A tag is to be deleted that does not exist (any more).', help: 'List the tags.', detail: '`tag`' },
   TOO_MANY_REQUESTS: {
-    means: 'The caller has sent too many requests.',
+    means:
+      'The caller has sent too many requests, pulled too many manifests, or there were too many failed logins. See docs/limits.md.',
     help: 'Wait as many seconds as `Retry-After` says.',
-    detail: '`retryAfter`, in seconds',
+    detail: '`retryAfter`, in seconds, and `limit`',
   },
   TOO_MANY_TAGS: {
     means: 'One push sets more tags than are allowed.',
@@ -133,14 +152,14 @@ export const EXPLAINED: Readonly<Record<ErrorCode, Explained>> = {
   },
   UNSUPPORTED: { means: 'This registry does not delete (`GHOSTDOCK_DELETES`).', help: 'Ask its operator.' },
   UPLOAD_INVALID: {
-    means: 'A `Content-Range` is none, or another request is just finishing the same upload.',
-    help: 'Write it as `<first byte>-<last byte>`; finish an upload once.',
-    detail: '`contentRange` or `id`',
+    means: 'The `Content-Range` of a chunk is none.',
+    help: 'Write it as `<first byte>-<last byte>`.',
+    detail: '`contentRange`',
   },
   UPLOAD_UNKNOWN: {
     means: 'There is no such upload: it is finished, cancelled or expired, or it belongs to another repository or user.',
     help: 'Begin a new one.',
-    detail: '`id`',
+    detail: '`id`; `meanwhile` where it ended while the request was under way',
   },
 };
 

@@ -1,11 +1,15 @@
 import { writeFileSync } from 'node:fs';
 import type { SchemaObject } from 'ajv';
+import { accessEvents, accessSealEvents } from '../src/events/access.ts';
+import { accessTokenEvents } from '../src/events/accessTokens.ts';
 import { catalogue } from '../src/events/catalogue.ts';
 import type { EventDefinition, Metadata, Recorded } from '../src/events/event.ts';
+import { grantEvents } from '../src/events/grants.ts';
 import { keyEvents } from '../src/events/keys.ts';
 import { repositoryEvents } from '../src/events/repository.ts';
 import { count, digest, sealed, timestamp } from '../src/events/schema.ts';
-import { streamsUnder } from '../src/events/streams.ts';
+import { accessStreamsUnder, streamsUnder } from '../src/events/streams.ts';
+import { teamEvents } from '../src/events/teams.ts';
 import { userEvents } from '../src/events/users.ts';
 
 // Writes docs/events.md from the catalogue: `node scripts/eventDocs.ts`. A spec fails while the page is out of date.
@@ -13,6 +17,8 @@ import { userEvents } from '../src/events/users.ts';
 export const EVENT_DOCS = new URL('../docs/events.md', import.meta.url);
 
 const streams = streamsUnder('<prefix>');
+const accessStreams = accessStreamsUnder('<prefix>');
+const { AccessDaySummed, ...ofDays } = accessEvents;
 const CHAPTERS: readonly Readonly<{
   title: string;
   stream: string;
@@ -20,7 +26,13 @@ const CHAPTERS: readonly Readonly<{
 }>[] = [
   { title: 'Repositories', stream: streams.repository('<name>'), events: repositoryEvents },
   { title: 'Users', stream: streams.users, events: userEvents },
+  { title: 'Access tokens', stream: streams.tokens, events: accessTokenEvents },
+  { title: 'Grants', stream: streams.grants, events: grantEvents },
+  { title: 'Teams', stream: streams.teams, events: teamEvents },
   { title: 'Keys', stream: streams.keys, events: keyEvents },
+  { title: 'Seals of the access log', stream: streams.accessSeals, events: accessSealEvents },
+  { title: 'The access log, which is no fact', stream: accessStreams.ofDay('<day>'), events: ofDays },
+  { title: 'What is kept of the access log', stream: accessStreams.sums, events: { AccessDaySummed } },
 ];
 
 const ENVELOPE: Readonly<Record<keyof Recorded, string>> = {
@@ -59,7 +71,7 @@ a type or version that it does not know stops there and says that a newer one is
 **Protected fields** (names, e-mail and network addresses, user agents, password hashes) are recorded as
 \`sealed:1:<subject>:<base64url>\`: encrypted under the key of the person whom they are about, or of the month for callers without an
 account. The keys are in the secrets store, not in the log. Once a key is deleted, what was sealed under it reads as \`erased\`;
-everything else, and the proof over the log, stays as it is.
+everything else, and the proof over the log, stays as it is. *Lasting* ones, which tell nothing of anybody, are sealed under a key of the registry itself.
 
 Values are JSON, and whole numbers where they are numbers: the leaf of an event in the proof is SHA-256 over its canonical JSON
 (RFC 8785) as recorded, without the position. The data of one event have at most 512 KiB, the events of one append less than 1 MiB.
@@ -114,7 +126,12 @@ const eventDocs = (type: string, { version, meaning, schema, protected: guarded 
   const rows = fieldsOf(of).map(([name, field]) => [
     `\`${name}\``,
     words(field),
-    [of.required.includes(name) ? '' : 'optional', guarded?.fields.includes(name) ? 'protected' : ''].filter(Boolean).join(', '),
+    [
+      of.required.includes(name) ? '' : 'optional',
+      guarded?.lasting?.includes(name) ? 'protected, lasting' : guarded?.fields.includes(name) ? 'protected' : '',
+    ]
+      .filter(Boolean)
+      .join(', '),
   ]);
   return [`### ${type}`, meaning, `Version ${version}.`, table(['field', 'value', ''], rows)].join('\n\n');
 };

@@ -1,26 +1,44 @@
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { nanoid } from 'nanoid';
+import { lastSeenIn } from './access/lastSeen.ts';
+import { openAccessLog } from './accessLog.ts';
 import type { Blobs } from './blobs/blobs.ts';
 import { diskBlobs } from './blobs/disk.ts';
+import { startClearing } from './clearing.ts';
 import { type Execute, executing } from './commands/execute.ts';
 import type { Config } from './config.ts';
+import { erasing, reserveUsernames } from './erasing.ts';
 import { catalogue } from './events/catalogue.ts';
 import type { Position } from './events/event.ts';
 import type { EventLog } from './events/log/log.ts';
 import { type Streams, streamsUnder } from './events/streams.ts';
-import { ensureAdmin, recordSigningKey, refuseLostSecrets } from './firstStart.ts';
+import { configuredPassword, ensureAdmin, recordSigningKey, refuseLostSecrets } from './firstStart.ts';
 import { healthOf } from './health.ts';
 import type { HttpDeps } from './http/deps.ts';
 import { type HttpServer, httpServer, type Logger } from './http/server.ts';
+import { useCertificate } from './http/tls.ts';
 import { accountsIn } from './identity/accounts.ts';
 import { type Authentication, authenticate, authenticatePassword, authenticateRefresh } from './identity/authenticate.ts';
 import type { Caller } from './identity/caller.ts';
+import { peopleLogin } from './identity/oidc/people.ts';
+import type { Provider } from './identity/oidc/provider.ts';
+import { type Workloads, workloadsOf } from './identity/oidc/workloads.ts';
 import { type PasswordOptions, passwords as passwordsWith } from './identity/passwords.ts';
 import { ensureSigningKey, signingKeys } from './identity/signingKeys.ts';
 import { tokens as tokensWith } from './identity/tokens.ts';
+import { countingWrongTokens } from './identity/wrongTokens.ts';
+import { type FailedLogins, failedLogins } from './limits/failedLogins.ts';
+import type { Limiters } from './limits/limiter.ts';
+import { requestLimit } from './limits/requests.ts';
+import { readProviders } from './oidcFile.ts';
 import { reporting, serving } from './projections/groups.ts';
 import type { Views } from './projections/views/views.ts';
+import type { Renewal } from './renewal.ts';
+import { KEY_LENGTH } from './secrets/aead.ts';
+import { type Fingerprints, fingerprintsOf } from './secrets/fingerprints.ts';
+import type { Secrets } from './secrets/secrets.ts';
 import { isShared, openStores } from './stores.ts';
 
 /** How long a handler waits until the views show its own write, in ms. */
@@ -36,6 +54,8 @@ export type AppOptions = Readonly<{
   /** Told the random password of the first start, once. */
   announce: (password: string) => void;
   passwords?: PasswordOptions;
+  /** The certificate to speak TLS with; absent: plain HTTP. It is stopped with the app. */
+  tls?: Renewal;
 }>;
 
 export type App = Readonly<{
@@ -43,11 +63,16 @@ export type App = Readonly<{
   log: EventLog;
   views: Views;
   reporting: Views;
+  accessLog: EventLog;
+  /** The views of the access log. */
+  access: Views;
   blobs: Blobs;
   execute: Execute;
   streams: Streams;
   /** Whether readers, of all nodes, see everything up to a position; waited for as long as a request waits. */
   reached: (position: Position) => Promise<boolean>;
+  /** By which users are found by their names. */
+  fingerprints: Fingerprints;
   /** Builds all views anew from the log, beside those in use, and puts them in their place. */
   rebuild: () => Promise<void>;
   /** Whether this was the first start, which made the user `admin`. */
@@ -59,21 +84,44 @@ export type App = Readonly<{
 /** Everyone, where authentication is off. */
 const OPERATOR: Caller = { kind: 'operator' };
 
-type Identity = Pick<HttpDeps, 'authenticate' | 'login' | 'refresh' | 'tokens'>;
+type Identity = Pick<HttpDeps, 'authenticate' | 'login' | 'refresh' | 'exchange' | 'tokens' | 'passwords'>;
 
-const identityOf = (config: Config, authentication: Authentication): Identity => {
+const identityOf = (
+  config: Config,
+  authentication: Authentication & Readonly<{ workloads: Workloads }>,
+  failedLogins: FailedLogins,
+): Identity => {
+  const counting = countingWrongTokens(failedLogins);
   const anonymous: Caller = { kind: 'anonymous', pullsPublic: config.anonymousPull };
   return {
-    authenticate: (header) => (config.auth ? (authenticate(header, authentication) ?? anonymous) : OPERATOR),
-    login: (username, password) => authenticatePassword(username, password, authentication),
-    refresh: (token) => authenticateRefresh(token, authentication),
+    authenticate: (header, from) =>
+      config.auth ? counting(from, () => authenticate(header, authentication, from) ?? anonymous) : OPERATOR,
+    login: (username, password, from) => counting(from, () => authenticatePassword(username, password, authentication, from)),
+    refresh: async (token, from) => counting(from, () => authenticateRefresh(token, authentication)),
+    exchange: async (idToken, from) => counting(from, () => authentication.workloads.authenticate(idToken)),
     tokens: authentication.tokens,
+    passwords: authentication.passwords,
   };
+};
+
+const LOGIN_KEY = 'oidc:login';
+
+/** What seals logins at providers while they are under way, on any node. */
+const loginKeyIn = async (secrets: Secrets, providers: readonly Provider[]): Promise<KeyObject> => {
+  const made = randomBytes(KEY_LENGTH);
+  const needed = providers.some(({ people }) => people !== undefined);
+  return createSecretKey(needed ? await secrets.putIfAbsent(LOGIN_KEY, made) : made);
+};
+
+const requestLimits = ({ limits }: Config, limiters: Limiters): HttpDeps['limits'] => {
+  const limited = (['api', 'pulls', 'anonymousPulls'] as const).map((name) => [name, requestLimit(limiters, name, limits[name])]);
+  return Object.fromEntries(limited.filter(([, limit]) => limit !== undefined));
 };
 
 /** Puts the registry together: opens its stores, brings the views up to date and makes what a first start needs. Listens on no port yet. */
 export const openApp = async (config: Config, options: AppOptions): Promise<App> => {
   const { version, logger, announce, inMemory = false } = options;
+  const providers = config.oidcFile === undefined ? [] : readProviders(config.oidcFile);
   // The id makes it unique; host and process are for people who look who has a lease.
   const node = `${hostname()}:${process.pid}:${nanoid()}`;
   const stores = await openStores(config, { logger, node, inMemory });
@@ -91,6 +139,9 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
   await served.ready;
 
   const { views } = served;
+  const workloads = workloadsOf(providers);
+  const limiters = stores.limiters();
+  const failed = failedLogins(limiters, config.limits.failedLogins);
   const passwords = passwordsWith(options.passwords);
   const execute = executing({
     log,
@@ -101,6 +152,10 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
     clock: () => new Date(),
     pause: (ms) => pause(ms),
   });
+  const reached = (position: Position): Promise<boolean> => served.reached(position, READ_YOUR_WRITES_MS);
+  const fingerprints = await fingerprintsOf(secrets);
+  const erasure = erasing({ views, execute, streams, sealing, reached });
+  await reserveUsernames({ views, execute, streams }, fingerprints);
   const { keyId } = await ensureSigningKey(secrets, nanoid());
   await recordSigningKey(execute, streams, keyId);
   const firstStart = await ensureAdmin({
@@ -108,52 +163,98 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
     streams,
     views,
     passwords,
-    adminPassword: config.adminPassword,
+    fingerprints,
+    adminPassword: () => configuredPassword(config),
     announce,
     retract: () => logger.warn('Another node made the user "admin" first: the password that was shown here is not in use.'),
   });
   // The first request may be a login of the user that was just made.
-  await served.reached(await log.head(), READ_YOUR_WRITES_MS);
+  await reached(await log.head());
+  const erased = await erasure.finish();
+  if (erased > 0)
+    logger.warn({ erased }, `Finished the erasure of ${erased} persons, which was broken off or undone by an older backup.`);
   const tokens = tokensWith({ keys: await signingKeys(secrets), issuer: SERVICE, service: SERVICE, newId: nanoid });
 
-  const reached = (position: Position): Promise<boolean> => served.reached(position, READ_YOUR_WRITES_MS);
+  const clearing = startClearing({
+    views,
+    execute,
+    streams,
+    reached,
+    shared: isShared(config),
+    onError: (err) => logger.error({ err }, 'A deleted repository could not be cleared away; it is tried again.'),
+  });
+
+  const accessLog = openAccessLog({ config, stores: await stores.openAccess(), logger, views, execute, streams, reached });
 
   const http = await httpServer(
     {
-      ...identityOf(config, { accounts: accountsIn(views), passwords, tokens, anonymousPull: config.anonymousPull }),
+      ...identityOf(
+        config,
+        {
+          accounts: accountsIn(views, fingerprints),
+          passwords,
+          tokens,
+          anonymousPull: config.anonymousPull,
+          failedLogins: failed,
+          workloads,
+        },
+        failed,
+      ),
+      people: new Map(
+        providers.flatMap((provider) =>
+          provider.people === undefined ? [] : [[provider.name, peopleLogin(provider, provider.people)]],
+        ),
+      ),
+      workloadRepositories: providers.flatMap((provider) => provider.workloads.flatMap((rule) => rule.repositories)),
+      loginKey: await loginKeyIn(secrets, providers),
+      limits: requestLimits(config, limiters),
       version,
       settings: config,
       views,
-      execute,
+      execute: clearing.execute,
       streams,
       reached,
       blobs,
+      lastSeen: lastSeenIn(accessLog.generation.views),
+      access: accessLog,
+      fingerprints,
+      erasePerson: erasure.erase,
       health: healthOf({
         version,
         log,
         views,
-        generations: { serving: served, reporting: reported },
+        generations: { serving: served, reporting: reported, access: accessLog.generation },
+        accessLog,
         dataDir: config.dataDir,
+        ...(options.tls !== undefined && { certificate: options.tls }),
       }),
       newId: nanoid,
     },
     logger,
+    options.tls?.current(),
   );
+  options.tls?.follow((certificate) => useCertificate(http, certificate));
 
   const expire = async (): Promise<void> => {
     const removed = await blobs.uploads.expire(config.uploadExpiryMs);
     if (removed > 0) logger.info({ removed }, `Removed ${removed} uploads that nobody went on with.`);
   };
-  const expiry = setInterval(
-    () => void expire().catch((err) => logger.error({ err }, 'Abandoned uploads could not be removed.')),
-    EXPIRY_CHECK_MS,
-  );
+  let expiring = Promise.resolve();
+  const expireQuietly = (): void => {
+    expiring = expire().catch((err) => logger.error({ err }, 'Abandoned uploads could not be removed.'));
+  };
+  expireQuietly(); // at every start: a registry may be restarted more often than it looks
+  const expiry = setInterval(expireQuietly, EXPIRY_CHECK_MS);
 
   const close = async (): Promise<void> => {
     clearInterval(expiry);
+    options.tls?.stop();
     await http.close();
+    await accessLog.close();
+    await clearing.stop();
     await served.stop();
     await reported.stop();
+    await expiring;
     await blobs.close();
     await stores.close();
   };
@@ -163,5 +264,20 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
     await reported.rebuild();
   };
 
-  return { http, log, views, reporting: reported.views, rebuild, blobs, execute, streams, reached, firstStart, close };
+  return {
+    http,
+    log,
+    views,
+    reporting: reported.views,
+    accessLog: accessLog.log,
+    access: accessLog.generation.views,
+    rebuild,
+    blobs,
+    execute,
+    streams,
+    reached,
+    fingerprints,
+    firstStart,
+    close,
+  };
 };

@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import pino from 'pino';
 import { type App, openApp } from './app.ts';
+import { ACCESS_USAGE, accessVerb, NotAsSealed } from './cliAccess.ts';
 import { MIGRATE_USAGE, migrateVerb } from './cliMigrate.ts';
 import { MOVING_USAGE, movingVerbs, type Verb } from './cliMoving.ts';
 import { usersDecider } from './commands/users.ts';
@@ -12,7 +13,7 @@ import { isRefusal, RegistryError } from './errors.ts';
 import { systemContext } from './firstStart.ts';
 import { checkPassword, passwords, randomPassword } from './identity/passwords.ts';
 import { CannotMove } from './moving/cannotMove.ts';
-import { usernameKey, usernames } from './projections/users.ts';
+import { usernames } from './projections/users.ts';
 import { UnusableSecrets } from './secrets/secrets.ts';
 import { FolderInUse, lockFolder } from './sqliteLock.ts';
 import { isShared } from './stores.ts';
@@ -26,6 +27,7 @@ const USAGE = `Usage: npm run ghostdock -- COMMAND
   rebuild               Builds all views anew from the log. (A running registry does so on SIGUSR2.)
 ${MOVING_USAGE}
 ${MIGRATE_USAGE}
+${ACCESS_USAGE}
   help                  Shows this.
 
 Whatever is embedded in the data folder must not be in use: stop the registry first. Nodes whose log and views are both on servers
@@ -33,7 +35,7 @@ may run meanwhile, except where a command says otherwise. Settings come from the
 
 const resetPassword = async (app: App, username: string | undefined, fromStdin: boolean): Promise<string> => {
   if (username === undefined) throw new UsageError('Whose password? reset-password USER');
-  const named = await app.views.get(usernames, usernameKey(username));
+  const named = await app.views.get(usernames, app.fingerprints.username(username));
   if (named === undefined) throw new UsageError(`There is no user ${username}.`);
   const password = fromStdin ? (await text(process.stdin)).replace(/\r?\n$/, '') : randomPassword();
   checkPassword(password);
@@ -84,7 +86,11 @@ const onViews = async (command: string, args: string[]): Promise<string> => {
   }
 };
 
-const VERBS: ReadonlyMap<string, Verb> = new Map([...Object.entries(movingVerbs), ['migrate', migrateVerb]]);
+const VERBS: ReadonlyMap<string, Verb> = new Map([
+  ...Object.entries(movingVerbs),
+  ['migrate', migrateVerb],
+  ['access', accessVerb],
+]);
 
 const run = async (): Promise<string> => {
   const [command = 'help', ...args] = process.argv.slice(2);
@@ -103,6 +109,7 @@ const isForPeople = (error: unknown): error is Error => {
 
 const exitCodeOf = (error: unknown): number => {
   if (error instanceof CannotMove) return error.reason === 'stopped' ? EX_TEMPFAIL : EX_DATAERR;
+  if (error instanceof NotAsSealed) return EX_DATAERR;
   if (isRefusal(error, 'UNAVAILABLE')) return EX_TEMPFAIL;
   return isForPeople(error) ? EX_USAGE : EX_SOFTWARE;
 };

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { Ajv, type ErrorObject } from 'ajv';
+import { faultOfPublicUrl } from './publicUrl.ts';
 
 /** One setting: how its text is read, what it may be, and what the reference page says of it. */
 type Setting = Readonly<{ kind: 'text' | 'integer' | 'choice' | 'secret'; schema: object; fallback?: string; meaning: string }>;
@@ -53,20 +54,39 @@ export const SETTINGS = {
     EMBEDDED,
   ),
   GHOSTDOCK_PUBLIC_URL: text(
-    { pattern: '^https?://[^/?#@\\s]+$' },
-    'Where clients reach the registry, e.g. `https://registry.example.com`: used in login challenges. Without it the `Host` of each request is used.',
+    { pattern: '^https?://' },
+    'Where clients reach the registry, e.g. `https://registry.example.com`: used in login challenges. Without it the `Host` of each request is used. With a path, `https://example.com/registry`, the registry is also served below it, and `Location` and `Link` lead there.',
   ),
   GHOSTDOCK_TRUSTED_PROXIES: text(
     { minLength: 1, maxLength: 4096 },
-    'Addresses and networks (`10.0.0.0/8`), or `loopback`, `linklocal`, `uniquelocal`, with commas between them, of the proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed. Without it nobody is.',
+    'Addresses and networks (`10.0.0.0/8`), or `loopback`, `linklocal`, `uniquelocal`, with commas between them, of the proxies whose `X-Forwarded-For`, `-Proto`, `-Host` and `-Prefix` are believed. Without it nobody is.',
   ),
+  GHOSTDOCK_TLS_CERT: text(
+    { minLength: 1 },
+    "File with the server's certificate in PEM form, and behind it those that lead to its authority: the registry speaks TLS then, and nothing else. A file that changes is read again.",
+  ),
+  GHOSTDOCK_TLS_KEY: text({ minLength: 1 }, 'File with the private key of the certificate, in PEM form, without a passphrase.'),
   GHOSTDOCK_ADMIN_PASSWORD: secret(
     { minLength: 8, maxLength: 1024 },
-    'Password of the user `admin`, which the first start creates. Without it a random one is made and printed once. Later starts ignore it.',
+    'Password of the user `admin`, which the first start creates; one that is guessed first is refused. Without it a random one is made and printed once. Later starts ignore it.',
+  ),
+  GHOSTDOCK_ADMIN_PASSWORD_FILE: text(
+    { minLength: 1 },
+    'File that holds this password instead, read at the first start; a line break at its end is none of it.',
   ),
   GHOSTDOCK_AUTH: choice(['on', 'off'], 'on', '`off` lets everyone do everything. Refused on an address that others can reach.'),
   GHOSTDOCK_AUTH_OFF_ANYWHERE: choice(['yes', 'no'], 'no', '`yes` allows `GHOSTDOCK_AUTH=off` on any address.'),
+  GHOSTDOCK_ALLOWED_HOSTS: text(
+    { minLength: 1, maxLength: 4096 },
+    'Names, with commas between them, that clients may reach a registry with `GHOSTDOCK_AUTH=off` by, besides loopback names and the public URL (421 otherwise).',
+  ),
   GHOSTDOCK_ANONYMOUS_PULL: choice(['on', 'off'], 'off', '`on` lets callers without a login pull from public repositories.'),
+  GHOSTDOCK_TOKEN_MAX_DAYS: integer(
+    0,
+    36_500,
+    0,
+    'Longest life of an access token in days: a later end is refused, and a token without one ends then. `0` sets no limit.',
+  ),
   GHOSTDOCK_SECRET_KEY: secret(
     { pattern: '^[A-Za-z0-9+/]{43}=$' },
     'Key that wraps all stored secrets: 32 random bytes in base64 (`openssl rand -base64 32`). Without it one is made at the first start and kept in the data folder.',
@@ -78,13 +98,76 @@ export const SETTINGS = {
     '`info` logs changes and failures, `debug` every request.',
   ),
   GHOSTDOCK_DELETES: choice(['on', 'off'], 'on', '`off` refuses to delete tags, manifests and blobs (405).'),
+  GHOSTDOCK_SPARSE_INDEXES: choice(
+    ['on', 'off'],
+    'off',
+    '`on` takes an index although images that it names are missing (not mirrored, or not pushed yet). Asking for one of those is a 404.',
+  ),
   GHOSTDOCK_LARGEST_MANIFEST: integer(64 * 1024, 64 * 1024 * 1024, 4 * 1024 * 1024, 'Most bytes of a manifest (413 above).'),
   GHOSTDOCK_LARGEST_BLOB: integer(0, Number.MAX_SAFE_INTEGER, 0, 'Most bytes of a blob (413 above). `0` sets no limit.'),
   GHOSTDOCK_UPLOAD_EXPIRY_HOURS: integer(1, 24 * 365, 24, 'Hours after which an upload that nobody goes on with is removed.'),
+  GHOSTDOCK_OIDC_FILE: text(
+    { minLength: 1 },
+    'JSON file with the identity providers (OpenID Connect) whose people may log in, and whose ID tokens CI jobs may show. See docs/identity-providers.md.',
+  ),
+  GHOSTDOCK_API_REQUESTS_PER_HOUR: integer(
+    0,
+    1_000_000_000,
+    1000,
+    'Most requests an hour to `/api/v1`, of each user, and of each address without a login (429 above). `0` sets no limit. See docs/limits.md.',
+  ),
+  GHOSTDOCK_API_REQUESTS_PER_MINUTE: integer(0, 1_000_000_000, 100, 'Most of them in a minute. `0` sets no limit.'),
+  GHOSTDOCK_PULLS_PER_HOUR: integer(
+    0,
+    1_000_000_000,
+    0,
+    'Most manifests an hour that each user may pull (429 above). `0` sets no limit.',
+  ),
+  GHOSTDOCK_ANONYMOUS_PULLS_PER_HOUR: integer(0, 1_000_000_000, 0, 'The same for each address without a login.'),
+  GHOSTDOCK_FAILED_LOGINS: integer(
+    0,
+    1_000_000,
+    10,
+    'Wrong passwords of one user from one address after which logins of that user from there are refused for a while (429), the right password as well. `0` sets no limit.',
+  ),
+  GHOSTDOCK_FAILED_LOGINS_PER_ADDRESS: integer(
+    0,
+    1_000_000,
+    100,
+    'Wrong passwords from one address, of any users, after which logins with a password from there are refused for a while. `0` sets no limit.',
+  ),
+  GHOSTDOCK_FAILED_LOGINS_PER_USER: integer(
+    0,
+    1_000_000,
+    100,
+    'Wrong passwords of one user after which logins from addresses that are new for the user are refused for a short while. `0` sets no limit.',
+  ),
+  GHOSTDOCK_FAILED_LOGINS_MINUTES: integer(
+    1,
+    24 * 60,
+    15,
+    'Minutes in which wrong passwords are counted, and for which logins are refused.',
+  ),
   GHOSTDOCK_STREAM_PREFIX: text(
     { pattern: '^[a-z0-9][a-z0-9_-]{0,63}$' },
     "Prefix of the names of the log's streams.",
     'ghostdock',
+  ),
+  GHOSTDOCK_ACCESS_LOG: choice(
+    ['off', 'on', 'strict'],
+    'on',
+    'What pulls, logins, refusals and pushes that change nothing leave on record: `on` within a tenth of a second, `strict` before they are answered, `off` nothing. See docs/access-log.md.',
+  ),
+  GHOSTDOCK_ACCESS_BLOBS: choice(
+    ['on', 'off'],
+    'on',
+    '`off` leaves pulls of blobs out of the access log; those of manifests stay.',
+  ),
+  GHOSTDOCK_ACCESS_RETENTION_DAYS: integer(
+    1,
+    3650,
+    90,
+    'Days for which records of the access log are kept. Their sums, and the seal of each day, stay.',
   ),
   GHOSTDOCK_STOP_SECONDS: integer(0, 3600, 30, 'Seconds that a stopping registry waits for requests under way.'),
 } as const satisfies Record<string, Setting>;
@@ -102,19 +185,41 @@ export type Config = Readonly<{
   publicUrl?: string;
   /** Addresses, networks and fastify's names for some. */
   trustedProxies: readonly string[];
+  /** Paths of files in PEM form; absent: plain HTTP. */
+  tls?: Readonly<{ cert: string; key: string }>;
   adminPassword?: string;
+  /** Absolute path. */
+  adminPasswordFile?: string;
   auth: boolean;
+  /** Without ports. */
+  allowedHosts: readonly string[];
   anonymousPull: boolean;
+  /** 0 for no limit. */
+  tokenMaxDays: number;
   secretKey?: string;
   secretKeyFile?: string;
   logLevel: string;
   deletes: boolean;
+  /** Whether an index may be pushed before, or without, what it names. */
+  sparseIndexes: boolean;
   /** Bytes. */
   largestManifest: number;
   /** Bytes; 0 for no limit. */
   largestBlob: number;
   uploadExpiryMs: number;
+  /** Absolute path. */
+  oidcFile?: string;
+  /** 0 for no limit. */
+  limits: Readonly<{
+    api: Readonly<{ perHour: number; perMinute: number }>;
+    pulls: Readonly<{ perHour: number }>;
+    anonymousPulls: Readonly<{ perHour: number }>;
+    failedLogins: Readonly<{ perUserAndAddress: number; perAddress: number; perUser: number; minutes: number }>;
+  }>;
   streamPrefix: string;
+  accessLog: 'off' | 'on' | 'strict';
+  accessBlobs: boolean;
+  accessRetentionDays: number;
   stopMs: number;
 }>;
 
@@ -139,8 +244,7 @@ const problemOf = (name: Name, raw: string, error: ErrorObject | undefined): str
     return `${name} must be a whole number from ${minimum} to ${maximum}.${shown}`;
   }
   if (kind === 'choice') return `${name} must be one of ${(schema as { enum: readonly string[] }).enum.join(', ')}.${shown}`;
-  if (name === 'GHOSTDOCK_PUBLIC_URL')
-    return `${name} must be a URL without a path, such as https://registry.example.com.${shown}`;
+  if (name === 'GHOSTDOCK_PUBLIC_URL') return `${name} ${faultOfPublicUrl(raw)}${shown}`;
   if (name === 'GHOSTDOCK_EVENT_LOG')
     return `${name} must be ${EMBEDDED} or the connection string of an EventStoreDB: esdb://HOST:2113.`;
   if (name === 'GHOSTDOCK_VIEWS')
@@ -154,7 +258,8 @@ const readSetting = (name: Name, env: NodeJS.ProcessEnv, problems: string[]): st
   const raw = env[name] === undefined || env[name] === '' ? setting.fallback : env[name];
   if (raw === undefined) return undefined;
   const value = setting.kind === 'integer' ? Number(/^\d{1,16}$/.test(raw) ? raw : Number.NaN) : raw;
-  if (ajv.validate(setting.schema, value) && (name !== 'GHOSTDOCK_PUBLIC_URL' || URL.canParse(raw))) return value;
+  if (ajv.validate(setting.schema, value) && (name !== 'GHOSTDOCK_PUBLIC_URL' || faultOfPublicUrl(raw) === undefined))
+    return value;
   problems.push(problemOf(name, raw, ajv.errors?.[0]));
   return undefined;
 };
@@ -189,8 +294,20 @@ const contradictions = (config: Config, env: NodeJS.ProcessEnv): readonly string
       `GHOSTDOCK_AUTH=off with GHOSTDOCK_HOST=${config.host} would let everyone on the network do everything. Listen on 127.0.0.1, or set GHOSTDOCK_AUTH_OFF_ANYWHERE=yes.`,
     );
   }
+  const unknownHost = config.allowedHosts.find((host) => !/^[A-Za-z0-9._-]+$/.test(host));
+  if (unknownHost !== undefined) {
+    problems.push(
+      `GHOSTDOCK_ALLOWED_HOSTS must be names without scheme and port, such as registry.local. This is none: ${JSON.stringify(unknownHost.slice(0, 100))}.`,
+    );
+  }
   if (config.secretKey !== undefined && config.secretKeyFile !== undefined) {
     problems.push('Set GHOSTDOCK_SECRET_KEY or GHOSTDOCK_SECRET_KEY_FILE, not both.');
+  }
+  if (config.adminPassword !== undefined && config.adminPasswordFile !== undefined) {
+    problems.push('Set GHOSTDOCK_ADMIN_PASSWORD or GHOSTDOCK_ADMIN_PASSWORD_FILE, not both.');
+  }
+  if (((env.GHOSTDOCK_TLS_CERT ?? '') === '') !== ((env.GHOSTDOCK_TLS_KEY ?? '') === '')) {
+    problems.push('Set both GHOSTDOCK_TLS_CERT and GHOSTDOCK_TLS_KEY, or none of them.');
   }
   const unknownProxy = config.trustedProxies.find((entry) => !NAMED_NETWORKS.includes(entry) && !isNetwork(entry));
   if (unknownProxy !== undefined) {
@@ -204,6 +321,24 @@ const contradictions = (config: Config, env: NodeJS.ProcessEnv): readonly string
     );
   }
   return problems;
+};
+
+const tlsOf = ({ GHOSTDOCK_TLS_CERT: cert, GHOSTDOCK_TLS_KEY: key }: Record<string, unknown>): Pick<Config, 'tls'> =>
+  typeof cert === 'string' && typeof key === 'string' ? { tls: { cert, key } } : {};
+
+const limitsOf = (values: Record<string, unknown>): Config['limits'] => {
+  const number = (name: Name): number => values[name] as number;
+  return {
+    api: { perHour: number('GHOSTDOCK_API_REQUESTS_PER_HOUR'), perMinute: number('GHOSTDOCK_API_REQUESTS_PER_MINUTE') },
+    pulls: { perHour: number('GHOSTDOCK_PULLS_PER_HOUR') },
+    anonymousPulls: { perHour: number('GHOSTDOCK_ANONYMOUS_PULLS_PER_HOUR') },
+    failedLogins: {
+      perUserAndAddress: number('GHOSTDOCK_FAILED_LOGINS'),
+      perAddress: number('GHOSTDOCK_FAILED_LOGINS_PER_ADDRESS'),
+      perUser: number('GHOSTDOCK_FAILED_LOGINS_PER_USER'),
+      minutes: number('GHOSTDOCK_FAILED_LOGINS_MINUTES'),
+    },
+  };
 };
 
 /**
@@ -225,18 +360,30 @@ export const readConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
     ...unlessEmbedded('eventLog', 'GHOSTDOCK_EVENT_LOG'),
     ...unlessEmbedded('views', 'GHOSTDOCK_VIEWS'),
     ...optional('publicUrl', 'GHOSTDOCK_PUBLIC_URL'),
+    ...tlsOf(values),
     ...optional('adminPassword', 'GHOSTDOCK_ADMIN_PASSWORD'),
+    ...(values.GHOSTDOCK_ADMIN_PASSWORD_FILE !== undefined && {
+      adminPasswordFile: resolve(values.GHOSTDOCK_ADMIN_PASSWORD_FILE as string),
+    }),
     trustedProxies: listed(values.GHOSTDOCK_TRUSTED_PROXIES as string | undefined),
     auth: values.GHOSTDOCK_AUTH === 'on',
+    allowedHosts: listed(values.GHOSTDOCK_ALLOWED_HOSTS as string | undefined),
     anonymousPull: values.GHOSTDOCK_ANONYMOUS_PULL === 'on',
+    tokenMaxDays: values.GHOSTDOCK_TOKEN_MAX_DAYS as number,
     ...optional('secretKey', 'GHOSTDOCK_SECRET_KEY'),
     ...optional('secretKeyFile', 'GHOSTDOCK_SECRET_KEY_FILE'),
     logLevel: values.GHOSTDOCK_LOG_LEVEL as string,
     deletes: values.GHOSTDOCK_DELETES === 'on',
+    sparseIndexes: values.GHOSTDOCK_SPARSE_INDEXES === 'on',
     largestManifest: values.GHOSTDOCK_LARGEST_MANIFEST as number,
     largestBlob: values.GHOSTDOCK_LARGEST_BLOB as number,
     uploadExpiryMs: (values.GHOSTDOCK_UPLOAD_EXPIRY_HOURS as number) * 3_600_000,
+    ...(values.GHOSTDOCK_OIDC_FILE !== undefined && { oidcFile: resolve(values.GHOSTDOCK_OIDC_FILE as string) }),
+    limits: limitsOf(values),
     streamPrefix: values.GHOSTDOCK_STREAM_PREFIX as string,
+    accessLog: values.GHOSTDOCK_ACCESS_LOG as Config['accessLog'],
+    accessBlobs: values.GHOSTDOCK_ACCESS_BLOBS === 'on',
+    accessRetentionDays: values.GHOSTDOCK_ACCESS_RETENTION_DAYS as number,
     stopMs: (values.GHOSTDOCK_STOP_SECONDS as number) * 1000,
   });
   const contradictory = contradictions(config, env);

@@ -16,6 +16,9 @@ export type Watched = Readonly<{
   views: Pick<Views, 'checkpoint'>;
   generations: Readonly<Record<string, { status: () => GenerationStatus }>>;
   dataDir: string;
+  /** Of a registry that speaks TLS. */
+  certificate?: Readonly<{ problems: () => readonly string[] }>;
+  accessLog: Readonly<{ problems: () => readonly string[] }>;
 }>;
 
 const problemsOfViews = (name: string, { state, lagMs, error, faults }: GenerationStatus): readonly string[] => {
@@ -46,7 +49,15 @@ const answers = (asked: Promise<unknown>): Promise<boolean> =>
   );
 
 /** Looks at the parts each time it is asked. Degraded: something that people should see to. Unhealthy: of no use to clients. */
-export const healthOf = ({ version, log, views, generations, dataDir }: Watched): (() => Promise<Health>) => {
+export const healthOf = ({
+  version,
+  log,
+  views,
+  generations,
+  dataDir,
+  certificate,
+  accessLog,
+}: Watched): (() => Promise<Health>) => {
   const startedAt = performance.now();
   return async () => {
     const [logAnswers, viewsAnswer] = await Promise.all([answers(log.head()), answers(views.checkpoint())]);
@@ -56,7 +67,7 @@ export const healthOf = ({ version, log, views, generations, dataDir }: Watched)
       ...(logAnswers ? [] : ['The event log does not answer.']),
       ...(viewsAnswer ? [] : ['The store of the views does not answer.']),
     ];
-    const problems = [...silent, ...ofViews, ...ofStorage];
+    const problems = [...silent, ...ofViews, ...ofStorage, ...(certificate?.problems() ?? []), ...accessLog.problems()];
     const degraded = problems.length > 0 ? 'degraded' : 'healthy';
     return {
       status: silent.length > 0 ? 'unhealthy' : degraded,

@@ -6,6 +6,8 @@ import { type App, openApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { isRefusal } from './errors.ts';
 import { ADMIN } from './firstStart.ts';
+import { prefixIn } from './http/origin.ts';
+import { renewing } from './renewal.ts';
 import { UnusableSecrets } from './secrets/secrets.ts';
 import { FolderInUse, lockFolder } from './sqliteLock.ts';
 import { isShared } from './stores.ts';
@@ -56,10 +58,10 @@ const fail = (error: unknown): never => {
   process.exit(EX_SOFTWARE);
 };
 
-const reachableAt = ({ publicUrl, host }: Config, { port }: AddressInfo): Readonly<{ url: string; name: string }> => {
+const reachableAt = ({ publicUrl, host, tls }: Config, { port }: AddressInfo): Readonly<{ url: string; name: string }> => {
   if (publicUrl !== undefined) return { url: publicUrl, name: new URL(publicUrl).host };
   const shown = host === '0.0.0.0' || host === '::' || host === '127.0.0.1' || host === '::1' ? 'localhost' : host;
-  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, name: `${shown}:${port}` };
+  return { url: `http${tls ? 's' : ''}://${host.includes(':') ? `[${host}]` : host}:${port}`, name: `${shown}:${port}` };
 };
 
 const passwordNote = (password: string): string => `
@@ -74,6 +76,11 @@ const welcome = (name: string, auth: boolean): string => `
 ${auth ? `\n      docker login ${name} -u ${ADMIN}` : ''}
       docker tag  IMAGE:TAG ${name}/IMAGE:TAG
       docker push ${name}/IMAGE:TAG
+`;
+
+/** Docker's clients put nothing before `/v2`: they need a host, or that path of one, for themselves. */
+const welcomeBehind = (url: string): string => `
+  GhostDock Registry ${version} is ready at ${url}/v2/
 `;
 
 const OPEN_WARNING =
@@ -117,10 +124,18 @@ const start = async (): Promise<void> => {
   process.on('exit', flush);
   if (!config.auth) logger.warn(OPEN_WARNING);
 
-  const app = await openApp(config, { version, logger, announce: (password) => print(passwordNote(password)) });
+  const tls = config.tls && (await renewing(config.tls, { logger }));
+  // Without TLS there is nothing to read again, and the signal says that the terminal is gone.
+  if (tls !== undefined) process.on('SIGHUP', () => void tls.look());
+  const app = await openApp(config, {
+    version,
+    logger,
+    announce: (password) => print(passwordNote(password)),
+    ...(tls && { tls }),
+  });
   await app.http.listen({ host: config.host, port: config.port });
   const { url, name } = reachableAt(config, app.http.server.address() as AddressInfo);
-  print(welcome(name, config.auth));
+  print(prefixIn(config.publicUrl) === '' ? welcome(name, config.auth) : welcomeBehind(url));
   logger.info({ url, version, dataDir: config.dataDir, firstStart: app.firstStart }, `GhostDock Registry is ready at ${url}`);
   rebuildOnSignal(app, logger);
   stopOnSignals(app, config, logger, (code) => {

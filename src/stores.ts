@@ -1,11 +1,15 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from './config.ts';
-import { catalogue } from './events/catalogue.ts';
+import { accessCatalogue, catalogue } from './events/catalogue.ts';
 import type { Recorded } from './events/event.ts';
-import type { EventLog } from './events/log/log.ts';
+import type { EventLog, TransientLog } from './events/log/log.ts';
 import { sqliteEventLog } from './events/log/sqlite.ts';
+import { accessStreamsUnder } from './events/streams.ts';
 import type { Logger } from './http/server.ts';
+import { insured } from './limits/insured.ts';
+import type { Limiters } from './limits/limiter.ts';
+import { memoryLimiters } from './limits/memory.ts';
 import type { Generation } from './projections/generation.ts';
 import type { Group, Seen } from './projections/projection.ts';
 import { sqliteGeneration } from './projections/views/sqliteGeneration.ts';
@@ -29,6 +33,14 @@ export type StoresOptions = Readonly<{
   inMemory?: boolean;
 }>;
 
+/** The access log and what is computed from it, wherever the facts and their views are. */
+export type AccessStores = Readonly<{
+  log: TransientLog;
+  /** As `Stores.generation`, fed from the access log. */
+  generation: (group: Group) => Generation;
+  close: () => Promise<void>;
+}>;
+
 /** The registry's state, whatever it is kept in. */
 export type Stores = Readonly<{
   log: EventLog;
@@ -38,6 +50,10 @@ export type Stores = Readonly<{
   prepare: (events: readonly Recorded[]) => Promise<readonly Seen[]>;
   /** Opens the views of a group and has them fed; stopped by the caller before `close`. */
   generation: (group: Group) => Generation;
+  /** Opens the access log; closed by the caller before these. */
+  openAccess: () => Promise<AccessStores>;
+  /** Counts for limits, shared by the nodes where their views are. */
+  limiters: () => Limiters;
   close: () => Promise<void>;
 }>;
 
@@ -53,16 +69,26 @@ export const keyOf = ({ secretKey, secretKeyFile, dataDir }: Config): KeyEncrypt
 export const logPlaceOf = ({ eventLog, dataDir, streamPrefix }: Config): LogPlace =>
   eventLog === undefined ? { file: join(dataDir, 'log', 'facts.db') } : { url: eventLog, prefix: streamPrefix };
 
+/** Beside the facts, and never among them: another file, other streams. */
+export const accessLogPlaceOf = ({ eventLog, dataDir, streamPrefix }: Config): LogPlace =>
+  eventLog === undefined
+    ? { file: join(dataDir, 'access', 'access.db') }
+    : { url: eventLog, prefix: accessStreamsUnder(streamPrefix).prefix };
+
 export const secretsPlaceOf = ({ views, dataDir }: Config): SecretsPlace =>
   views === undefined ? { file: join(dataDir, 'secrets', SECRETS_FILE) } : { url: views };
 
 /** Positions belong to one log: embedded views of a log on a server are not those of the embedded log, and stand beside them. */
 export const viewsFolderOf = ({ eventLog }: Config): string => (eventLog === undefined ? 'views' : 'views-esdb');
 
-export const openLog = async (
+/** Of facts: nothing of them may be dropped. */
+export const openLog = (place: LogPlace, onError?: (error: unknown, what: string) => void): Promise<EventLog> =>
+  openTransientLog(place, onError);
+
+export const openTransientLog = async (
   place: LogPlace,
   onError: (error: unknown, what: string) => void = () => undefined,
-): Promise<EventLog> => {
+): Promise<TransientLog> => {
   if ('file' in place) return sqliteEventLog(place.file);
   // Loaded on demand, as is MongoDB's driver: embedded stores do without the time and the memory that it takes.
   const { eventstoreEventLog } = await import('./events/log/eventstore.ts');
@@ -82,6 +108,11 @@ export const preparing =
   ({ reveal }: Pick<Sealing, 'reveal'>): Stores['prepare'] =>
   async (events) =>
     (await reveal(events)).map((event) => catalogue.upcast(event) as Seen);
+
+/** The access log has nothing sealed in it. */
+export const preparingAccess: Stores['prepare'] = async (events) => events.map((event) => accessCatalogue.upcast(event) as Seen);
+
+type Source = Readonly<{ log: EventLog; place: LogPlace; prepare: Stores['prepare'] }>;
 
 /** Opens what the configuration names. @throws UnusableSecrets, RegistryError `UNAVAILABLE` where a server does not answer */
 export const openStores = async (config: Config, { logger, node, inMemory = false }: StoresOptions): Promise<Stores> => {
@@ -114,7 +145,7 @@ export const openStores = async (config: Config, { logger, node, inMemory = fals
     throw error;
   });
 
-  const told = (group: Group) => ({
+  const told = ({ log, prepare }: Source, group: Group) => ({
     group,
     log,
     prepare,
@@ -123,18 +154,38 @@ export const openStores = async (config: Config, { logger, node, inMemory = fals
     onProgress: (progress: Readonly<{ events: number; position: string; head: string }>) =>
       logger.info(progress, `Building the ${group.name} views from the log: ${progress.events} events so far.`),
   });
-  const embedded = (group: Group): Generation =>
+  const embedded = (source: Source, group: Group): Generation =>
     sqliteGeneration({
-      ...told(group),
+      ...told(source, group),
       folder: inMemory ? ':memory:' : folder(viewsFolderOf(config)),
-      build: rebuildInThread(new URL('./rebuild.worker.ts', import.meta.url), { log: logPlace, secrets: secretsPlace, key }),
+      build: rebuildInThread(new URL('./rebuild.worker.ts', import.meta.url), { log: source.place, secrets: secretsPlace, key }),
     });
+  const generationFrom = (source: Source) => (group: Group) =>
+    mongo === undefined ? embedded(source, group) : mongo.generation({ ...told(source, group), node });
+
+  const limiters = (): Limiters => {
+    if (mongo === undefined) return memoryLimiters();
+    const onError = (err: unknown): void =>
+      logger.warn({ err }, 'The counts of limits cannot be shared: this node counts by itself.');
+    return insured({ shared: mongo.limiters(), local: memoryLimiters(), onError });
+  };
+
+  const openAccess = async (): Promise<AccessStores> => {
+    const place: LogPlace = inMemory && config.eventLog === undefined ? { file: ':memory:' } : accessLogPlaceOf(config);
+    if (config.eventLog === undefined) await mkdir(folder('access'), { recursive: true, mode: 0o700 });
+    const accessLog = await openTransientLog(place, (err, what) => logger.warn({ err }, `The access log: ${what}`));
+    const generation = generationFrom({ log: accessLog, place, prepare: preparingAccess });
+    return { log: accessLog, generation, close: accessLog.close };
+  };
+
   return {
     log,
     secrets,
     sealing,
     prepare,
-    generation: (group) => (mongo === undefined ? embedded(group) : mongo.generation({ ...told(group), node })),
+    generation: generationFrom({ log, place: logPlace, prepare }),
+    openAccess,
+    limiters,
     close,
   };
 };

@@ -1,3 +1,5 @@
+import type { Limiters } from './limits/limiter.ts';
+import { mongoLimiters } from './limits/mongo.ts';
 import type { Generation } from './projections/generation.ts';
 import { mongoConnection } from './projections/views/mongoConnection.ts';
 import { type MongoGenerationOptions, mongoGeneration } from './projections/views/mongoGeneration.ts';
@@ -11,6 +13,8 @@ import type { Secrets } from './secrets/secrets.ts';
 export type MongoStores = Readonly<{
   openSecrets: (key: KeyEncryptionKey) => Promise<Secrets>;
   generation: (options: Omit<MongoGenerationOptions, 'db' | 'leases'>) => Generation;
+  /** Counts of all nodes: nothing is lost with them, as with views. */
+  limiters: () => Limiters;
   close: () => Promise<void>;
 }>;
 
@@ -21,6 +25,7 @@ export const storesOnMongo = async (url: string): Promise<MongoStores> => {
   return {
     openSecrets: async (key) => mongoSecrets(db(`${databaseName}-secrets`), key),
     generation: (options) => mongoGeneration({ ...options, db: views, leases: mongoLeases(views) }),
+    limiters: () => mongoLimiters(views),
     close,
   };
 };

@@ -27,13 +27,25 @@ const DEFAULTS: Config = {
   trustedProxies: [],
   dataDir: resolve('data'),
   auth: true,
+  allowedHosts: [],
   anonymousPull: false,
+  tokenMaxDays: 0,
   logLevel: 'info',
   deletes: true,
+  sparseIndexes: false,
   largestManifest: 4 * 1024 * 1024,
   largestBlob: 0,
   uploadExpiryMs: 24 * 60 * 60 * 1000,
+  limits: {
+    api: { perHour: 1000, perMinute: 100 },
+    pulls: { perHour: 0 },
+    anonymousPulls: { perHour: 0 },
+    failedLogins: { perUserAndAddress: 10, perAddress: 100, perUser: 100, minutes: 15 },
+  },
   streamPrefix: 'ghostdock',
+  accessLog: 'on',
+  accessBlobs: true,
+  accessRetentionDays: 90,
   stopMs: 30_000,
 };
 
@@ -51,6 +63,13 @@ describe('the configuration without any setting', () => {
   it('cannot be changed by whoever gets it', () => expect(readConfig({})).to.be.frozen);
 });
 
+const limits = (change: Partial<Config['limits']>): Partial<Config> => ({ limits: { ...DEFAULTS.limits, ...change } });
+const failedLogins = (change: Partial<Config['limits']['failedLogins']>): Partial<Config> =>
+  limits({ failedLogins: { ...DEFAULTS.limits.failedLogins, ...change } });
+
+/** Settings that are of no use alone. */
+const TRIED_BELOW = ['GHOSTDOCK_SECRET_KEY_FILE', 'GHOSTDOCK_VIEWS', 'GHOSTDOCK_TLS_CERT', 'GHOSTDOCK_TLS_KEY'];
+
 describe('a setting', () => {
   const settings: readonly (readonly [name: Name, text: string, config: Partial<Config>])[] = [
     ['GHOSTDOCK_HOST', '0.0.0.0', { host: '0.0.0.0' }],
@@ -66,6 +85,10 @@ describe('a setting', () => {
     ['GHOSTDOCK_PUBLIC_URL', 'https://registry.example.com', { publicUrl: 'https://registry.example.com' }],
     ['GHOSTDOCK_PUBLIC_URL', 'http://localhost:5000', { publicUrl: 'http://localhost:5000' }],
     ['GHOSTDOCK_PUBLIC_URL', 'https://[::1]:443', { publicUrl: 'https://[::1]:443' }],
+    ['GHOSTDOCK_PUBLIC_URL', 'https://example.com/registry', { publicUrl: 'https://example.com/registry' }],
+    ['GHOSTDOCK_PUBLIC_URL', 'http://[::1]:5000/a/b.c~d_e-F', { publicUrl: 'http://[::1]:5000/a/b.c~d_e-F' }],
+    ['GHOSTDOCK_PUBLIC_URL', 'https://example.com/v2x/v2', { publicUrl: 'https://example.com/v2x/v2' }],
+    ['GHOSTDOCK_ALLOWED_HOSTS', 'registry.local, registry', { allowedHosts: ['registry.local', 'registry'] }],
     ['GHOSTDOCK_TRUSTED_PROXIES', '10.0.0.0/8, ::1,loopback', { trustedProxies: ['10.0.0.0/8', '::1', 'loopback'] }],
     ['GHOSTDOCK_ADMIN_PASSWORD', 'p'.repeat(8), { adminPassword: 'p'.repeat(8) }],
     ['GHOSTDOCK_ADMIN_PASSWORD', 'p'.repeat(1024), { adminPassword: 'p'.repeat(1024) }],
@@ -75,7 +98,9 @@ describe('a setting', () => {
     ['GHOSTDOCK_AUTH_OFF_ANYWHERE', 'yes', {}],
     ['GHOSTDOCK_AUTH_OFF_ANYWHERE', 'no', {}],
     ['GHOSTDOCK_ANONYMOUS_PULL', 'on', { anonymousPull: true }],
+    ['GHOSTDOCK_TOKEN_MAX_DAYS', '90', { tokenMaxDays: 90 }],
     ['GHOSTDOCK_SECRET_KEY', KEY, { secretKey: KEY }],
+    ['GHOSTDOCK_ADMIN_PASSWORD_FILE', '/run/secrets/admin', { adminPasswordFile: '/run/secrets/admin' }],
     ['GHOSTDOCK_SECRET_KEY_FILE', '/run/secrets/key', { secretKeyFile: '/run/secrets/key' }],
     ['GHOSTDOCK_LOG_LEVEL', 'trace', { logLevel: 'trace' }],
     ['GHOSTDOCK_LOG_LEVEL', 'debug', { logLevel: 'debug' }],
@@ -83,15 +108,31 @@ describe('a setting', () => {
     ['GHOSTDOCK_LOG_LEVEL', 'error', { logLevel: 'error' }],
     ['GHOSTDOCK_LOG_LEVEL', 'fatal', { logLevel: 'fatal' }],
     ['GHOSTDOCK_DELETES', 'off', { deletes: false }],
+    ['GHOSTDOCK_SPARSE_INDEXES', 'on', { sparseIndexes: true }],
     ['GHOSTDOCK_LARGEST_MANIFEST', '65536', { largestManifest: 65_536 }],
     ['GHOSTDOCK_LARGEST_MANIFEST', '67108864', { largestManifest: 67_108_864 }],
     ['GHOSTDOCK_LARGEST_BLOB', '1', { largestBlob: 1 }],
     ['GHOSTDOCK_LARGEST_BLOB', '9007199254740991', { largestBlob: Number.MAX_SAFE_INTEGER }],
     ['GHOSTDOCK_UPLOAD_EXPIRY_HOURS', '1', { uploadExpiryMs: 3_600_000 }],
     ['GHOSTDOCK_UPLOAD_EXPIRY_HOURS', '8760', { uploadExpiryMs: 365 * 24 * 3_600_000 }],
+    ['GHOSTDOCK_OIDC_FILE', '/etc/registry/oidc.json', { oidcFile: '/etc/registry/oidc.json' }],
+    ['GHOSTDOCK_OIDC_FILE', 'oidc.json', { oidcFile: resolve('oidc.json') }],
+    ['GHOSTDOCK_API_REQUESTS_PER_HOUR', '0', limits({ api: { perHour: 0, perMinute: 100 } })],
+    ['GHOSTDOCK_API_REQUESTS_PER_MINUTE', '7', limits({ api: { perHour: 1000, perMinute: 7 } })],
+    ['GHOSTDOCK_PULLS_PER_HOUR', '100', limits({ pulls: { perHour: 100 } })],
+    ['GHOSTDOCK_ANONYMOUS_PULLS_PER_HOUR', '50', limits({ anonymousPulls: { perHour: 50 } })],
+    ['GHOSTDOCK_FAILED_LOGINS', '3', failedLogins({ perUserAndAddress: 3 })],
+    ['GHOSTDOCK_FAILED_LOGINS_PER_ADDRESS', '0', failedLogins({ perAddress: 0 })],
+    ['GHOSTDOCK_FAILED_LOGINS_PER_USER', '1000000', failedLogins({ perUser: 1_000_000 })],
+    ['GHOSTDOCK_FAILED_LOGINS_MINUTES', '1', failedLogins({ minutes: 1 })],
     ['GHOSTDOCK_STREAM_PREFIX', '0', { streamPrefix: '0' }],
     ['GHOSTDOCK_STREAM_PREFIX', 'my-registry_2', { streamPrefix: 'my-registry_2' }],
     ['GHOSTDOCK_STREAM_PREFIX', 'x'.repeat(64), { streamPrefix: 'x'.repeat(64) }],
+    ['GHOSTDOCK_ACCESS_LOG', 'off', { accessLog: 'off' }],
+    ['GHOSTDOCK_ACCESS_LOG', 'strict', { accessLog: 'strict' }],
+    ['GHOSTDOCK_ACCESS_BLOBS', 'off', { accessBlobs: false }],
+    ['GHOSTDOCK_ACCESS_RETENTION_DAYS', '1', { accessRetentionDays: 1 }],
+    ['GHOSTDOCK_ACCESS_RETENTION_DAYS', '3650', { accessRetentionDays: 3650 }],
     ['GHOSTDOCK_STOP_SECONDS', '0', { stopMs: 0 }],
     ['GHOSTDOCK_STOP_SECONDS', '3600', { stopMs: 3_600_000 }],
   ];
@@ -102,9 +143,7 @@ describe('a setting', () => {
   }
 
   it('is tried here for each that there is', () => {
-    expect(new Set([...settings.map(([name]) => name), 'GHOSTDOCK_SECRET_KEY_FILE', 'GHOSTDOCK_VIEWS'])).to.deep.equal(
-      new Set(NAMES),
-    );
+    expect(new Set([...settings.map(([name]) => name), ...TRIED_BELOW])).to.deep.equal(new Set(NAMES));
   });
 
   const number = (name: Name, least: number, most: number, ...wrong: readonly string[]) =>
@@ -129,38 +168,58 @@ describe('a setting', () => {
     ['maybe', 'ON', 'true', '1', ' on'].map(
       (text) => [name, text, `${name} must be one of ${values}. It is ${JSON.stringify(text)}.`] as const,
     );
-  const url = [
-    'registry.example.com',
-    'ftp://example.com',
-    'https://',
-    'https://example.com/',
-    'https://example.com/path',
-    'https://example.com?a=b',
-    'https://example.com#a',
-    'https://exa mple.com',
-    'https://example.com\n',
-    'javascript:alert(1)',
-    'https://example.com:99999',
-  ].map(
-    (text) =>
-      [
-        'GHOSTDOCK_PUBLIC_URL',
-        text,
-        `GHOSTDOCK_PUBLIC_URL must be a URL without a path, such as https://registry.example.com. It is ${JSON.stringify(text)}.`,
-      ] as const,
-  );
+  const url = (problem: string, ...texts: readonly string[]) =>
+    texts.map(
+      (text) => ['GHOSTDOCK_PUBLIC_URL', text, `GHOSTDOCK_PUBLIC_URL ${problem} It is ${JSON.stringify(text)}.`] as const,
+    );
+  const urls = [
+    ...url(
+      'must be a URL such as https://registry.example.com or https://example.com/registry.',
+      ...[
+        'registry.example.com',
+        'ftp://example.com',
+        'https://',
+        'https:///path',
+        'https://exa mple.com',
+        'https://example.com\n',
+      ],
+      ...['https://example.com/a b', 'https://example.com/a\r\nX: y', 'javascript:alert(1)', 'https://example.com:99999'],
+    ),
+    ...url('must not end with a slash.', 'https://example.com/', 'https://example.com/registry/', 'https://example.com//'),
+    ...url(
+      'must be a URL without a query or a fragment.',
+      ...['https://example.com?a=b', 'https://example.com#a', 'https://example.com/registry?', 'https://example.com/a#/b'],
+    ),
+    ...url(
+      'must be a URL without empty parts, . and .. in its path.',
+      ...['https://example.com//a', 'https://example.com/a//b', 'https://example.com/./a', 'https://example.com/a/..'],
+    ),
+    ...url(
+      'may have only letters, digits, hyphens, dots, _ and ~ in its path.',
+      ...['https://example.com/a%20b', 'https://example.com/a"b', 'https://example.com/ä', 'https://example.com/a;b'],
+    ),
+    ...url(
+      "must not have a path that begins with /v2, /auth, /api, /health: the registry's own paths do.",
+      ...['https://example.com/v2', 'https://example.com/v2/registry', 'https://example.com/auth', 'https://example.com/api/x'],
+    ),
+  ];
   const refused: readonly (readonly [name: Name, text: string, problem: string])[] = [
     ...number('GHOSTDOCK_PORT', 0, 65_535),
     ...number('GHOSTDOCK_LARGEST_MANIFEST', 65_536, 67_108_864),
     ...number('GHOSTDOCK_LARGEST_BLOB', 0, Number.MAX_SAFE_INTEGER, '99999999999999999999'),
     ...number('GHOSTDOCK_UPLOAD_EXPIRY_HOURS', 1, 8760),
+    ...number('GHOSTDOCK_TOKEN_MAX_DAYS', 0, 36_500),
+    ...number('GHOSTDOCK_ACCESS_RETENTION_DAYS', 1, 3650),
     ...number('GHOSTDOCK_STOP_SECONDS', 0, 3600),
     ...choice('GHOSTDOCK_AUTH', 'on, off'),
     ...choice('GHOSTDOCK_AUTH_OFF_ANYWHERE', 'yes, no'),
     ...choice('GHOSTDOCK_ANONYMOUS_PULL', 'on, off'),
     ...choice('GHOSTDOCK_DELETES', 'on, off'),
+    ...choice('GHOSTDOCK_SPARSE_INDEXES', 'on, off'),
+    ...choice('GHOSTDOCK_ACCESS_LOG', 'off, on, strict'),
+    ...choice('GHOSTDOCK_ACCESS_BLOBS', 'on, off'),
     ...choice('GHOSTDOCK_LOG_LEVEL', 'trace, debug, info, warn, error, fatal'),
-    ...url,
+    ...urls,
   ];
   for (const [name, text, problem] of refused) {
     it(`${name} may not be ${JSON.stringify(text)}, and the message says what it may be`, () => {
@@ -219,6 +278,30 @@ describe('a proxy to be trusted', () => {
     it(`is not ${text}`, () => {
       expect(problemsOf({ GHOSTDOCK_TRUSTED_PROXIES: text })).to.have.lengthOf(1);
     });
+});
+
+describe('a URL with a user or a password', () => {
+  it('is refused and not shown', () => {
+    for (const text of ['https://admin:hunter2@example.com', 'https://hunter2@example.com/registry', 'https://@example.com'])
+      expect(problemsOf({ GHOSTDOCK_PUBLIC_URL: text })).to.deep.equal([
+        'GHOSTDOCK_PUBLIC_URL must not name a user or a password.',
+      ]);
+  });
+});
+
+describe('the files of TLS', () => {
+  const files = { GHOSTDOCK_TLS_CERT: '/tls/cert.pem', GHOSTDOCK_TLS_KEY: '/tls/key.pem' };
+
+  it('are two', () => {
+    expect(readConfig(files)).to.deep.equal({ ...DEFAULTS, tls: { cert: '/tls/cert.pem', key: '/tls/key.pem' } });
+  });
+
+  it('are refused where one is missing', () => {
+    for (const name of ['GHOSTDOCK_TLS_CERT', 'GHOSTDOCK_TLS_KEY'])
+      expect(problemsOf({ ...files, [name]: '' })).to.deep.equal([
+        'Set both GHOSTDOCK_TLS_CERT and GHOSTDOCK_TLS_KEY, or none of them.',
+      ]);
+  });
 });
 
 describe('views on a server', () => {
@@ -281,6 +364,9 @@ describe('settings that contradict each other', () => {
     expect(problemsOf({ GHOSTDOCK_SECRET_KEY: KEY, GHOSTDOCK_SECRET_KEY_FILE: '/run/secrets/key' })).to.deep.equal([
       'Set GHOSTDOCK_SECRET_KEY or GHOSTDOCK_SECRET_KEY_FILE, not both.',
     ]);
+    expect(
+      problemsOf({ GHOSTDOCK_ADMIN_PASSWORD: 'p'.repeat(8), GHOSTDOCK_ADMIN_PASSWORD_FILE: '/run/secrets/admin' }),
+    ).to.deep.equal(['Set GHOSTDOCK_ADMIN_PASSWORD or GHOSTDOCK_ADMIN_PASSWORD_FILE, not both.']);
   });
 });
 
@@ -342,7 +428,7 @@ describe('docs/configuration.md', () => {
     const texts = [...pages.map((name) => new URL(name, docs)), new URL('../README.md', import.meta.url)].map((url) =>
       readFileSync(url, 'utf8'),
     );
-    const named = new Set(texts.join('\n').match(/GHOSTDOCK_(?!TEST_)[A-Z_]*[A-Z]/g));
+    const named = new Set(texts.join('\n').match(/GHOSTDOCK_(?!TEST_|CONFORMANCE_)[A-Z_]*[A-Z]/g));
     expect([...named].filter((name) => !(name in SETTINGS))).to.deep.equal([]);
     expect(named.size).to.equal(NAMES.length);
   });

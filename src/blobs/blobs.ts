@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import { RegistryError } from '../errors.ts';
 import type { Algorithm, Digest } from '../oci/digest.ts';
 
 /** A blob put in place, while its writer still holds a copy: see *append, then look* in the architecture. */
@@ -54,26 +55,38 @@ export type AppendOptions = Readonly<{
   from?: number;
   /** How many bytes the client says will come. @throws RegistryError `SIZE_INVALID` when another number comes; nothing is kept then */
   length?: number;
+  /** What the session must be with this chunk, which is its last. @throws RegistryError `DIGEST_INVALID` when it is not; nothing is kept then */
+  digest?: Digest;
 }>;
 
-/** Upload sessions: operational state that survives a restart, not events. */
+/** The refusal of a session that was there when the request came, and says so in its detail: `meanwhile`. */
+export const endedMeanwhile = ({ detail, message }: RegistryError): RegistryError =>
+  new RegistryError('UPLOAD_UNKNOWN', message, { ...detail, meanwhile: true });
+
+/**
+ * Upload sessions: operational state that survives a restart, not events. One that ends while it is worked on is refused by
+ * `endedMeanwhile`.
+ */
 export type Uploads = Readonly<{
   begin: (owner: UploadOwner, algorithm: Algorithm) => Promise<Upload>;
   /** @throws RegistryError `UPLOAD_UNKNOWN` */
   status: (id: string, owner: UploadOwner) => Promise<Upload>;
   /**
    * Adds what `source` yields. When the source breaks off, the bytes that came are kept and the error is thrown on.
-   * @throws RegistryError `UPLOAD_UNKNOWN` | `RANGE_INVALID` | `SIZE_INVALID` | `STORAGE_FULL` | `REQUEST_TOO_LARGE` (over the largest blob)
+   * @returns the session, its size as of the end of this chunk
+   * @throws RegistryError `UPLOAD_UNKNOWN` | `RANGE_INVALID` | `SIZE_INVALID` | `DIGEST_INVALID` | `STORAGE_FULL` | `REQUEST_TOO_LARGE` (over the largest blob)
    */
   append: (id: string, owner: UploadOwner, source: Readable, options?: AppendOptions) => Promise<Upload>;
   /**
-   * Checks the session's bytes against `digest` and puts them in place, durably. One finish wins; the session is over when `settle` is called.
-   * @throws RegistryError `UPLOAD_UNKNOWN` | `DIGEST_INVALID` (the session stays as it was) | `UPLOAD_INVALID` (being finished by another) | `STORAGE_FULL`
+   * Checks the session's bytes against `digest` and puts them in place, durably. The session is over when `settle` is called. Waits
+   * while another finish of the same session is under way, and succeeds as that one did unless the session is over by then.
+   * @param upTo where the last chunk ends that counts: a request that was given up may still add to the session behind it
+   * @throws RegistryError `UPLOAD_UNKNOWN` | `DIGEST_INVALID` (the session stays as it was) | `STORAGE_FULL`
    */
-  finish: (id: string, owner: UploadOwner, digest: Digest) => Promise<PlacedBlob>;
+  finish: (id: string, owner: UploadOwner, digest: Digest, upTo?: number) => Promise<PlacedBlob>;
   /** @throws RegistryError `UPLOAD_UNKNOWN` */
   cancel: (id: string, owner: UploadOwner) => Promise<void>;
   list: () => AsyncIterable<Upload>;
-  /** Removes sessions that were idle for longer. @returns how many */
+  /** Removes sessions that were idle for longer and that nothing is being added to. @returns how many */
   expire: (idleMs: number) => Promise<number>;
 }>;

@@ -4,8 +4,8 @@ import type { Layout } from './layout.ts';
 import { hasCode, inSession, removeFile } from './sessionFolder.ts';
 
 /** A claim that nobody has refreshed for this long was left by a process that died. Milliseconds. */
-export const CLAIM_STALE_AFTER = 60_000;
-const REFRESH_EVERY = 10_000;
+export const CLAIM_STALE_AFTER = 30_000;
+const REFRESH_EVERY = 5000;
 
 const busy = (id: string): RegistryError =>
   new RegistryError('UPLOAD_INVALID', 'This upload is being finished by another request.', { id });

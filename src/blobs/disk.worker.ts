@@ -23,7 +23,7 @@ const place = placing({ layout, counters, fsync: promisify(fsync), removeSession
 
 const orders: Orders = {
   begin: ({ id, file }) => folders.begin(id, file),
-  ...parts({ layout, counters, hashes }),
+  ...parts({ layout, counters, hashes, digestWith: place.digestWith }),
   finish: ({ id, size, digest }) =>
     claimed(id, (beat) => place.verified({ id, size, digest, beat }, hashes.digest(id, size, digest))),
   replace: ({ id, size, digest }) => place.verified({ id, size, digest, beat: () => undefined }, digest),

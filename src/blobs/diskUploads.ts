@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { isRefusal, RegistryError } from '../errors.ts';
 import { appending } from './appending.ts';
-import type { PlacedBlob, Upload, Uploads } from './blobs.ts';
+import { endedMeanwhile, type PlacedBlob, type Upload, type UploadOwner, type Uploads } from './blobs.ts';
 import type { Buffers } from './buffers.ts';
 import { expireIdle } from './expiring.ts';
 import { pinning } from './pinning.ts';
@@ -10,7 +11,13 @@ import { unknownUpload } from './sessionFolder.ts';
 import { sessionsIn } from './sessions.ts';
 import { blobInfo, type Store } from './store.ts';
 
+/** How often it is looked whether another finish has ended, which may run in another process: sooner at first. In ms. */
+const FIRST_LOOK = 10;
+const MOST_BETWEEN_LOOKS = 500;
+
 type Limits = Readonly<{ largestBlob: number; buffers: Buffers }>;
+
+const whileWorking = (error: unknown): unknown => (isRefusal(error, 'UPLOAD_UNKNOWN') ? endedMeanwhile(error) : error);
 
 const goneWithItsCopy = (cause: RegistryError): RegistryError =>
   new RegistryError('UNAVAILABLE', 'The bytes were collected before they were used. Push them again.', {}, { cause });
@@ -38,6 +45,27 @@ export const diskUploads = (store: Store, limits: Limits): Uploads & Readonly<{ 
       letGo: () => remove(id),
     });
 
+  /** A session that was there before. */
+  const still = (id: string, owner: UploadOwner): Promise<Upload> =>
+    sessions.owned(id, owner).catch((error: unknown) => {
+      throw whileWorking(error);
+    });
+
+  const place = async (id: string, owner: UploadOwner, digest: PlacedBlob['digest'], upTo?: number): Promise<Upload> => {
+    let session = await sessions.owned(id, owner);
+    for (let wait = FIRST_LOOK; ; wait = Math.min(2 * wait, MOST_BETWEEN_LOOKS)) {
+      const size = upTo ?? session.size;
+      try {
+        await pinned.of(id)('finish', { id, size, digest });
+        return { ...session, size };
+      } catch (error) {
+        if (!isRefusal(error, 'UPLOAD_INVALID')) throw whileWorking(error);
+      }
+      await pause(wait);
+      session = await still(id, owner);
+    }
+  };
+
   return {
     begin: async (owner, algorithm) => {
       const id = randomUUID();
@@ -51,17 +79,16 @@ export const diskUploads = (store: Store, limits: Limits): Uploads & Readonly<{ 
     append: async (id, owner, source, options = {}) => {
       const session = await sessions.owned(id, owner);
       try {
-        await appends.append(session, source, options);
+        const size = await appends.append(session, source, options);
+        return { ...(await still(id, owner)), size };
       } catch (error) {
-        if (!isRefusal(error, 'RANGE_INVALID')) throw error;
-        const { size } = await sessions.owned(id, owner);
+        if (!isRefusal(error, 'RANGE_INVALID')) throw whileWorking(error);
+        const { size } = await still(id, owner);
         throw new RegistryError('RANGE_INVALID', error.message, { size }, { cause: error });
       }
-      return sessions.owned(id, owner);
     },
-    finish: async (id, owner, digest) => {
-      const session = await sessions.owned(id, owner);
-      await pinned.of(id)('finish', { id, size: session.size, digest });
+    finish: async (id, owner, digest, upTo) => {
+      const session = await place(id, owner, digest, upTo);
       await syncFolder(layout.blobFolder(digest));
       return finished(session, digest);
     },
@@ -72,7 +99,7 @@ export const diskUploads = (store: Store, limits: Limits): Uploads & Readonly<{ 
       if (!removed) throw unknownUpload(id);
     },
     list: sessions.list,
-    expire: (idleMs) => expireIdle(layout, idleMs, remove),
+    expire: (idleMs) => expireIdle({ layout, idleMs, remove, inUse: appends.running }),
     close: async () => {
       appends.abort(new RegistryError('UNAVAILABLE', 'The registry is stopping.'));
       await appends.ended();

@@ -1,7 +1,7 @@
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, statSync, utimesSync } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { isInProgress, isLeftover, isSessionId, type Layout } from './layout.ts';
-import { removeFile, removeFolder } from './sessionFolder.ts';
+import { hasCode, removeFile, removeFolder } from './sessionFolder.ts';
 
 /** Writing a small blob takes moments. One that has not moved for this long was left by a process that died. Milliseconds. */
 const LOOSE_FOR = 3_600_000;
@@ -29,14 +29,33 @@ const isIdle = (layout: Layout, id: string, since: number): boolean => {
   return inProgress.every((name) => changedAt(`${layout.session(id)}/${name}`) < since);
 };
 
+// A slow client's bytes may wait in memory for hours, where no other process sees them.
+const keepAlive = (layout: Layout, id: string): void => {
+  const now = new Date();
+  try {
+    utimesSync(layout.sessionFile(id), now, now);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error; // cancelled a moment ago
+  }
+};
+
+type Expiry = Readonly<{
+  layout: Layout;
+  idleMs: number;
+  remove: (id: string) => Promise<boolean>;
+  /** The sessions that this process is adding to at this moment. */
+  inUse: () => ReadonlySet<string>;
+}>;
+
 /** Removes what is idle for longer than `idleMs`, a session by `remove`. @returns how many sessions it removed */
-export const expireIdle = async (layout: Layout, idleMs: number, remove: (id: string) => Promise<boolean>): Promise<number> => {
+export const expireIdle = async ({ layout, idleMs, remove, inUse }: Expiry): Promise<number> => {
   const since = Date.now() - idleMs;
+  for (const id of inUse()) keepAlive(layout, id);
   let removed = 0;
   for await (const entry of await opendir(layout.uploads)) {
     const path = `${layout.uploads}/${entry.name}`;
     if (isSessionId(entry.name)) {
-      if (isIdle(layout, entry.name, since) && (await remove(entry.name))) removed += 1;
+      if (isIdle(layout, entry.name, since) && !inUse().has(entry.name) && (await remove(entry.name))) removed += 1;
     } else if (isLeftover(entry.name) && (entry.isDirectory() || changedAt(path) < since - LOOSE_FOR)) removeLeftover(path);
   }
   return removed;

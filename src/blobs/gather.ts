@@ -45,9 +45,10 @@ const gatherLarge = async (filling: Filling, next: Next, buffers: Buffers, commi
 /**
  * Gathers a body, which comes in chunks of 16 to 64 KiB, to pieces as large as the shared buffers: it is a write for each
  * chunk that costs (measured: half of the throughput).
+ * @returns the size of the whole
  * @throws what `check`, `write`, `commit` and `body.next` throw; nothing is in flight any more then
  */
-export const gather = async ({ body, buffers, write, commit, check }: Gathering): Promise<void> => {
+export const gather = async ({ body, buffers, write, commit, check }: Gathering): Promise<number> => {
   let size = 0;
   const next: Next = async () => {
     const chunk = await body.next();
@@ -61,13 +62,14 @@ export const gather = async ({ body, buffers, write, commit, check }: Gathering)
   try {
     if (await holdAll(held, next)) {
       if (size > 0) await commit(held.joined(), size);
-      return;
+      return size;
     }
     for (const chunk of held.drain()) {
       await filling.add(chunk);
       body.spent(chunk);
     }
     await gatherLarge(filling, next, buffers, (piece) => commit(piece, size), body.spent);
+    return size;
   } catch (error) {
     await filling.drop();
     throw error;

@@ -17,8 +17,11 @@ export type Orders = Readonly<{
   begin: (order: Readonly<{ id: string; file: SessionFile }>) => void;
   /** Adds to a part; the first piece creates its file. Answers with the piece's memory. */
   write: (order: Part & Piece) => Piece;
-  /** Adds the last piece, then commits the part as the session's chunk at its offset, if it has `size` bytes. */
-  commit: (order: Part & Piece & Readonly<{ size: number }>) => Promise<Piece>;
+  /**
+   * Adds the last piece, then commits the part as the session's chunk at its offset, if it has `size` bytes and, where a digest is
+   * given, the session has that one with it.
+   */
+  commit: (order: Part & Piece & Readonly<{ size: number; digest?: Digest | undefined }>) => Promise<Piece>;
   discard: (order: Readonly<{ part: string }>) => Promise<void>;
   /** Checks the session's first `size` bytes against `digest` and links them into place. The folder's sync is the caller's. */
   finish: (order: Finish) => Promise<void>;

@@ -1,17 +1,27 @@
 import type { Hash } from 'node:crypto';
 import { closeSync, linkSync, openSync } from 'node:fs';
 import { RegistryError } from '../errors.ts';
+import { algorithmOf, type Digest } from '../oci/digest.ts';
 import type { Counters } from './counters.ts';
 import type { Layout } from './layout.ts';
 import type { OrderOf, Part, Piece } from './orders.ts';
+import { refuseMismatch } from './placing.ts';
 import type { RunningHashes } from './runningHashes.ts';
 import { hasCode, inSession, removeFile } from './sessionFolder.ts';
 import { type WriteBack, writingBack } from './writeBack.ts';
 
 type Writing = Readonly<{ fd: number; path: string; hash: Hash | undefined; file: WriteBack }> & { length: number };
 
+type Means = Readonly<{
+  layout: Layout;
+  counters: Counters;
+  hashes: RunningHashes;
+  /** The digest, of the algorithm of `digest`, of a session's first `size` bytes and the file `last` behind them. */
+  digestWith: (last: string, session: Readonly<{ id: string; size: number; digest: Digest }>) => Promise<Digest>;
+}>;
+
 /** Chunks that are being written: a file each, which becomes a chunk of its session by one `link(2)` or leaves no trace. */
-export const parts = ({ layout, counters, hashes }: Readonly<{ layout: Layout; counters: Counters; hashes: RunningHashes }>) => {
+export const parts = ({ layout, counters, hashes, digestWith }: Means) => {
   const open = new Map<string, Writing>();
   // A part that has lost a piece takes no further one, until it is discarded.
   const failed = new Map<string, unknown>();
@@ -54,6 +64,15 @@ export const parts = ({ layout, counters, hashes }: Readonly<{ layout: Layout; c
     }
   };
 
+  /** Before the chunk is there: what is refused must leave its session as it was, whoever else works on it. */
+  const refuseOther = async ({ id, offset, algorithm }: Part, { path, hash }: Writing, digest: Digest): Promise<void> => {
+    const known = hash !== undefined && algorithm === algorithmOf(digest);
+    const computed = known
+      ? (`${algorithm}:${hash.copy().digest('hex')}` as Digest)
+      : await digestWith(path, { id, size: offset, digest });
+    refuseMismatch(computed, digest);
+  };
+
   const discard = async ({ part }: OrderOf<'discard'>): Promise<void> => {
     failed.delete(part);
     const writing = open.get(part);
@@ -67,9 +86,11 @@ export const parts = ({ layout, counters, hashes }: Readonly<{ layout: Layout; c
   const commit = async (order: OrderOf<'commit'>): Promise<Piece> => {
     try {
       const memory = write(order);
-      const { path, length, hash, file } = open.get(order.part) as Writing;
+      const writing = open.get(order.part) as Writing;
+      const { path, length, hash, file } = writing;
       await file.done();
       if (length !== order.size) throw new Error(`Part ${order.part} has ${length} bytes, not ${order.size}.`);
+      if (order.digest !== undefined) await refuseOther(order, writing, order.digest);
       link(path, order);
       if (hash !== undefined) hashes.keep(order.id, { algorithm: order.algorithm, size: order.offset + length, hash });
       return memory;

@@ -13,7 +13,8 @@ import { type WriteBack, writingBack } from './writeBack.ts';
 /** What one step of reading chunks takes. Steps are synchronous, so all finishes of a thread share one buffer of this size. */
 const STEP = 1024 * 1024;
 
-type Finished = Readonly<{ id: string; size: number; digest: Digest; beat: () => void }>;
+type Hashed = Readonly<{ id: string; digest: Digest; beat: () => void }>;
+type Finished = Hashed & Readonly<{ size: number }>;
 
 type Means = Readonly<{
   layout: Layout;
@@ -22,7 +23,8 @@ type Means = Readonly<{
   removeSession: (id: string) => void;
 }>;
 
-const refuseMismatch = (computed: Digest, digest: Digest): void => {
+/** @throws RegistryError `DIGEST_INVALID` */
+export const refuseMismatch = (computed: Digest, digest: Digest): void => {
   if (computed !== digest) {
     throw new RegistryError('DIGEST_INVALID', 'The uploaded bytes do not match the digest.', { digest, computed });
   }
@@ -103,7 +105,7 @@ export const placing = ({ layout, counters, fsync, removeSession }: Means) => {
   };
 
   /** Hashes chunks in order, and writes what it has hashed to `copy`. */
-  const hashed = async (chunks: readonly string[], { id, digest, beat }: Finished, copy?: WriteBack): Promise<Digest> => {
+  const hashed = async (chunks: readonly string[], { id, digest, beat }: Hashed, copy?: WriteBack): Promise<Digest> => {
     const hash: Hash = createHash(algorithmOf(digest));
     const take = (bytes: Buffer): void => {
       hash.update(bytes);
@@ -145,6 +147,9 @@ export const placing = ({ layout, counters, fsync, removeSession }: Means) => {
     }
   };
 
+  const digestWith = (last: string, { id, size, digest }: Omit<Finished, 'beat'>): Promise<Digest> =>
+    hashed([...chunksOf(id, size), last], { id, digest, beat: () => undefined });
+
   /** `known` is the digest of the session's bytes, where it has been computed already. */
   const verified = async (finished: Finished, known: Digest | undefined): Promise<void> => {
     const { id, size, digest } = finished;
@@ -173,5 +178,5 @@ export const placing = ({ layout, counters, fsync, removeSession }: Means) => {
     }
   };
 
-  return { verified, small };
+  return { verified, small, digestWith };
 };

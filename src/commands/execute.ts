@@ -26,6 +26,8 @@ export type CommandContext = Readonly<{
   actor: Actor;
   ip?: string;
   userAgent?: string;
+  /** Under whose key these two are sealed: the owner of a token or robot. Absent: the actor's own, or the month's. */
+  subject?: string;
   requestId: string;
   correlationId: string;
   causationId?: string;
@@ -48,7 +50,7 @@ export type ExecuteDeps = Readonly<{
   /** Upcasts and reveals, as for the projector. */
   prepare: (events: readonly Recorded[]) => Promise<readonly Seen[]>;
   /** Seals the protected fields. */
-  seal: (event: NewEvent) => Promise<NewEvent>;
+  seal: (event: NewEvent, subject?: string) => Promise<NewEvent>;
   clock: () => Date;
   /** Waits before a retry; given so that tests need not. */
   pause: (ms: number) => Promise<void>;
@@ -122,7 +124,7 @@ export const executing = (deps: ExecuteDeps): Execute => {
   const queues = new Map<string, Waiting[]>();
 
   const eventsOf = ({ context }: Waiting, facts: readonly Fact[], at: string): Promise<readonly NewEvent[]> => {
-    const { commandId, actor, ip, userAgent, requestId, correlationId, causationId } = context;
+    const { commandId, actor, ip, userAgent, subject, requestId, correlationId, causationId } = context;
     const events = facts.map(async ({ type, data }, index) => {
       const metadata = {
         actor,
@@ -134,7 +136,7 @@ export const executing = (deps: ExecuteDeps): Execute => {
         ...(userAgent !== undefined && userAgent !== '' && { userAgent }),
         ...(causationId !== undefined && { causationId }),
       };
-      const event = await seal({ id: uuidv5(String(index), commandId), type, data, metadata });
+      const event = await seal({ id: uuidv5(String(index), commandId), type, data, metadata }, subject);
       catalogue.check(event);
       return event;
     });

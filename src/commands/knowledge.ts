@@ -91,7 +91,11 @@ export const knowledgeOf = (views: Views, tail: readonly Seen[]): Knowledge => {
     const enough = keys.size + limit;
     let after: readonly string[] | undefined;
     for (;;) {
-      const page = await views.find(view, { where: { key: { $prefix: prefix } }, limit: PAGE, ...(after && { after }) });
+      const page = await views.find(view, {
+        where: { key: { $prefix: prefix } },
+        limit: Math.min(PAGE, enough),
+        ...(after && { after }),
+      });
       for (const { key } of page.items) if (keys.size < enough) keys.add(key);
       const last = page.items.at(-1);
       if (keys.size >= enough) return { keys, whole: false };

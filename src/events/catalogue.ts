@@ -1,8 +1,12 @@
 import { Ajv, type ValidateFunction } from 'ajv';
+import { accessEvents, accessSealEvents } from './access.ts';
+import { accessTokenEvents } from './accessTokens.ts';
 import type { EventDefinition, NewEvent, Recorded } from './event.ts';
+import { grantEvents } from './grants.ts';
 import { keyEvents } from './keys.ts';
 import { repositoryEvents } from './repository.ts';
 import { object, text, timestamp } from './schema.ts';
+import { teamEvents } from './teams.ts';
 import { userEvents } from './users.ts';
 
 export type Catalogue = Readonly<{
@@ -30,9 +34,12 @@ export class UnknownEvent extends Error {
   }
 }
 
+/** A workload is named by its provider (32), a colon and the subject in its tokens (255). */
+const LONGEST_ACTOR = 300;
+
 const metadataSchema = object(
   {
-    actor: object({ kind: { enum: ['user', 'token', 'robot', 'anonymous', 'system'] }, id: text(1, 64) }),
+    actor: object({ kind: { enum: ['user', 'token', 'robot', 'anonymous', 'system'] }, id: text(1, LONGEST_ACTOR) }),
     requestId: text(1, 64),
     correlationId: text(1, 64),
     at: timestamp,
@@ -84,4 +91,15 @@ export const catalogueOf = (definitions: Readonly<Record<string, EventDefinition
 };
 
 /** Every fact that this release writes and reads. */
-export const catalogue: Catalogue = catalogueOf({ ...repositoryEvents, ...userEvents, ...keyEvents });
+export const catalogue: Catalogue = catalogueOf({
+  ...repositoryEvents,
+  ...userEvents,
+  ...accessTokenEvents,
+  ...grantEvents,
+  ...teamEvents,
+  ...keyEvents,
+  ...accessSealEvents,
+});
+
+/** The events of the access log, which are no facts. */
+export const accessCatalogue: Catalogue = catalogueOf(accessEvents);

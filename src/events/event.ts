@@ -47,8 +47,11 @@ export type EventDefinition = Readonly<{
   schema: Schema;
   /** One sentence for `docs/events.md`: when this happens. */
   meaning: string;
-  /** Fields of `data` that are sealed under the key of the subject that `subject` names. */
-  protected?: Readonly<{ fields: readonly string[]; subject: (data: never) => string }>;
+  /**
+   * Fields of `data` that are sealed under the key of the subject that `subject` names; `lasting` ones among them under the registry's own,
+   * so that they outlive the subject: what the keys of views are made of must read the same for ever.
+   */
+  protected?: Readonly<{ fields: readonly string[]; subject: (data: never) => string; lasting?: readonly string[] }>;
   /** Pure steps from version n (index n - 1) to n + 1. */
   upcasts?: readonly ((data: never) => unknown)[];
 }>;

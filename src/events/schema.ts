@@ -23,5 +23,8 @@ export const count: SchemaObject = { type: 'integer', minimum: 0, maximum: Numbe
 /** ISO 8601 in UTC with milliseconds, as `Date.prototype.toISOString` writes it. */
 export const timestamp: SchemaObject = { type: 'string', pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$' };
 
+/** An HMAC in hex, see `src/secrets/fingerprints.ts`. */
+export const fingerprint: SchemaObject = { type: 'string', pattern: '^[0-9a-f]{64}$' };
+
 /** A protected field as it is recorded, see `src/secrets/sealing.ts`. */
 export const sealed: SchemaObject = { type: 'string', pattern: '^sealed:', maxLength: 8192 };

@@ -1,10 +1,19 @@
+import type { KeyObject } from 'node:crypto';
+import type { AccessRecords } from '../access/records.ts';
 import type { Blobs } from '../blobs/blobs.ts';
-import type { Execute } from '../commands/execute.ts';
+import type { CommandContext, Execute, Outcome } from '../commands/execute.ts';
 import type { Position } from '../events/event.ts';
 import type { Streams } from '../events/streams.ts';
 import type { Caller } from '../identity/caller.ts';
+import type { LastSeen } from '../identity/lastSeen.ts';
+import type { PeopleLogin } from '../identity/oidc/people.ts';
+import type { Workload } from '../identity/oidc/workloads.ts';
+import type { Passwords } from '../identity/passwords.ts';
 import type { Tokens } from '../identity/tokens.ts';
+import type { From } from '../identity/wrongTokens.ts';
+import type { RequestLimit } from '../limits/requests.ts';
 import type { Views } from '../projections/views/views.ts';
+import type { Fingerprints } from '../secrets/fingerprints.ts';
 
 /** What the routes of every surface may touch. */
 export type HttpDeps = Readonly<{
@@ -13,9 +22,18 @@ export type HttpDeps = Readonly<{
     publicUrl?: string;
     /** Whose `X-Forwarded-*` headers are believed. */
     trustedProxies: readonly string[];
+    auth: boolean;
+    /** Names that a registry without authentication goes by, too. */
+    allowedHosts: readonly string[];
     deletes: boolean;
+    /** Whether an index may name what the repository does not have. */
+    sparseIndexes: boolean;
     /** Bytes. */
     largestManifest: number;
+    /** Longest life of an access token, in days; 0: no limit. */
+    tokenMaxDays: number;
+    /** Whether pulls of blobs are recorded. */
+    accessBlobs: boolean;
   }>;
   /** The serving views. */
   views: Views;
@@ -24,13 +42,29 @@ export type HttpDeps = Readonly<{
   /** Waits until the serving views show the log up to `position`. @returns false when that took too long */
   reached: (position: Position) => Promise<boolean>;
   blobs: Blobs;
-  /** Who sends this `Authorization` header; anonymous without one. @throws RegistryError `UNAUTHENTICATED` | `UNAVAILABLE` */
-  authenticate: (authorization: string | undefined) => Caller | Promise<Caller>;
+  /** Who sends this `Authorization` header; anonymous without one. @throws RegistryError `UNAUTHENTICATED` | `TOO_MANY_REQUESTS` | `UNAVAILABLE` */
+  authenticate: (authorization: string | undefined, from: From) => Caller | Promise<Caller>;
   /** Who has this password. Throws as `authenticate` does. */
-  login: (username: string, password: string) => Caller | Promise<Caller>;
+  login: (username: string, password: string, from: From) => Caller | Promise<Caller>;
   /** Who holds this refresh token. Throws as `authenticate` does. */
-  refresh: (token: string) => Promise<Caller>;
+  refresh: (token: string, from: From) => Promise<Caller>;
+  /** The workload that an ID token speaks for. @throws RegistryError `UNAUTHENTICATED` | `DENIED` | `TOO_MANY_REQUESTS` | `UNAVAILABLE` */
+  exchange: (idToken: string, from: From) => Promise<Workload>;
+  /** Providers that people log in at, by name. */
+  people: ReadonlyMap<string, PeopleLogin>;
+  /** Exact names and `prefix/*`: all that rules for workloads are about. */
+  workloadRepositories: readonly string[];
+  /** Seals logins under way; the same on all nodes. */
+  loginKey: KeyObject;
   tokens: Tokens;
+  /** Absent: any number. */
+  limits: Readonly<{ api?: RequestLimit; pulls?: RequestLimit; anonymousPulls?: RequestLimit }>;
+  passwords: Pick<Passwords, 'hash'>;
+  lastSeen: LastSeen;
+  access: AccessRecords;
+  fingerprints: Fingerprints;
+  /** Erases a person, and deletes the user where that was not done before. @throws RegistryError `NOT_FOUND` | `CONFLICT` | `UNAVAILABLE` */
+  erasePerson: (userId: number, context: CommandContext) => Promise<Outcome>;
   health: () => Promise<Health>;
   newId: () => string;
 }>;

@@ -9,16 +9,22 @@ import { resource } from './resource.ts';
  */
 export const healthRoutes = (app: FastifyInstance, { health }: HttpDeps): void => {
   resource(app, '/health', {
-    GET: async (_request: FastifyRequest, reply: FastifyReply) => {
-      const { problems, ...state } = await health();
-      reply.code(state.status === 'unhealthy' ? 503 : 200).header('cache-control', 'no-store');
-      return problems.length === 0 ? state : { ...state, problems };
+    GET: {
+      action: 'open',
+      handler: async (_request: FastifyRequest, reply: FastifyReply) => {
+        const { problems, ...state } = await health();
+        reply.code(state.status === 'unhealthy' ? 503 : 200).header('cache-control', 'no-store');
+        return problems.length === 0 ? state : { ...state, problems };
+      },
     },
   });
   resource(app, '/health/live', {
-    GET: async (_request: FastifyRequest, reply: FastifyReply) => {
-      reply.header('cache-control', 'no-store');
-      return { status: 'alive' };
+    GET: {
+      action: 'open',
+      handler: async (_request: FastifyRequest, reply: FastifyReply) => {
+        reply.header('cache-control', 'no-store');
+        return { status: 'alive' };
+      },
     },
   });
 };

@@ -1,5 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type ErrorCode, type ErrorDetail, RegistryError } from '../errors.ts';
+import { recordRefusal } from './accessRecords.ts';
+import { takeInTheRest } from './lingering.ts';
 
 /** How a surface says each refusal: its HTTP status and its own code. */
 export type Wording = Readonly<Record<ErrorCode, Readonly<{ status: number; code: string }>>>;
@@ -42,14 +44,21 @@ const asRegistryError = (error: unknown): RegistryError => {
   );
 };
 
+/** What may be logged of where a request went. What stands behind it may be a secret: codes of logins, states of uploads. */
+export const pathOf = ({ originalUrl }: Pick<FastifyRequest, 'originalUrl'>): string => {
+  const query = originalUrl.indexOf('?');
+  return query === -1 ? originalUrl : originalUrl.slice(0, query);
+};
+
 const log = (request: FastifyRequest, worded: Worded): void => {
   const { error, status, code } = worded;
   const gone = GONE.has((error.cause as NodeJS.ErrnoException | undefined)?.code ?? '');
-  if (gone) request.log.info({ url: request.originalUrl }, 'The client went away.');
+  const path = pathOf(request);
+  if (gone) request.log.info({ path }, 'The client went away.');
   else if (error.code === 'INTERNAL')
-    request.log.error({ err: error.cause ?? error, url: request.originalUrl }, 'A request failed.');
-  else if (status >= 500) request.log.warn({ err: error, url: request.originalUrl }, 'A request could not be served.');
-  else request.log.debug({ status, code, detail: error.detail, url: request.originalUrl }, 'A request was refused.');
+    request.log.error({ err: error.cause ?? error, path }, 'A request failed.');
+  else if (status >= 500) request.log.warn({ err: error, path }, 'A request could not be served.');
+  else request.log.debug({ status, code, detail: error.detail, path }, 'A request was refused.');
 };
 
 /** Seconds after which a client may try again, for refusals that pass. */
@@ -58,20 +67,14 @@ const retryAfter = ({ error, status, detail }: Worded): Readonly<Record<string, 
   return status === 503 ? { 'retry-after': '1' } : {};
 };
 
-/** How long what a refused client still sends is taken in, in ms: as long as nginx does it. */
-const LINGER_MS = 30_000;
-
-/**
- * Reads and drops what comes of the body after the answer. With the connection closed or left unread, a client that sends on
- * would never see the answer, and one that keeps its connection would wait on it in vain.
- */
-const takeInTheRest = ({ raw }: FastifyRequest, reply: FastifyReply): void => {
-  if (raw.complete) return;
-  reply.raw.once('finish', () => {
-    raw.resume();
-    const impatient = setTimeout(() => raw.destroy(), LINGER_MS).unref();
-    raw.once('close', () => clearTimeout(impatient));
-  });
+/** Where nothing may be answered that is not on record, what cannot be recorded is refused for that. */
+const onRecord = async (refusal: RegistryError, request: FastifyRequest, wording: Wording): Promise<RegistryError> => {
+  try {
+    await recordRefusal(request, refusal, wording[refusal.code].status);
+    return refusal;
+  } catch (error) {
+    return asRegistryError(error);
+  }
 };
 
 /** Words a failure and answers with it. Never shows a stack or a cause. */
@@ -81,12 +84,12 @@ export const refuse = async (
   reply: FastifyReply,
   { wording, body, headers }: Refusing,
 ): Promise<FastifyReply> => {
-  const refusal = asRegistryError(error);
+  const refusal = await onRecord(asRegistryError(error), request, wording);
   const { status, code } = wording[refusal.code];
   const detail = refusal.code === 'INTERNAL' ? { requestId: request.id } : refusal.detail;
   const worded: Worded = { error: refusal, status, code, message: refusal.message, detail, requestId: request.id };
   log(request, worded);
-  takeInTheRest(request, reply);
+  takeInTheRest(request.raw, reply.raw);
   // Set for what was to be sent, before it came to the refusal.
   reply.removeHeader('etag').removeHeader('cache-control');
   reply.code(status).headers({ ...retryAfter(worded), ...headers?.(worded, request) });
@@ -98,7 +101,7 @@ export const refuseIn = (app: FastifyInstance, refusing: Refusing): void => {
   app.setErrorHandler((error, request, reply) => refuse(error, request, reply, refusing));
   app.setNotFoundHandler((request, reply) =>
     refuse(
-      new RegistryError('NOT_FOUND', 'There is nothing here.', { path: request.originalUrl.slice(0, 300) }),
+      new RegistryError('NOT_FOUND', 'There is nothing here.', { path: pathOf(request).slice(0, 300) }),
       request,
       reply,
       refusing,

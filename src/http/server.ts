@@ -1,14 +1,25 @@
 import { METHODS } from 'node:http';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { RegistryError } from '../errors.ts';
+import { recordRefusals } from './accessRecords.ts';
 import { authSurface } from './auth/index.ts';
+import { watchConnections } from './connections.ts';
+import { continueWhenRead } from './continuing.ts';
 import type { HttpDeps } from './deps.ts';
 import { healthRoutes } from './health.ts';
+import { managementSurface } from './management/index.ts';
 import { MANAGEMENT_REFUSING } from './managementErrors.ts';
 import { API_VERSION, OCI_REFUSING } from './oci/errors.ts';
 import { ociSurface } from './oci/index.ts';
 import { withNameAsSegment } from './oci/path.ts';
-import { refuse, refuseIn } from './refusal.ts';
+import { refuseSecondHosts } from './oneHost.ts';
+import { refuseUnknownHosts } from './openMode.ts';
+import { prefixIn, servePrefixed } from './origin.ts';
+import { demandActions } from './permit.ts';
+import { pathOf, refuse, refuseIn } from './refusal.ts';
+import { refuseForeign } from './sameOrigin.ts';
+import { type KeyPair, tlsOptions } from './tls.ts';
+import { trustIn } from './trust.ts';
 import { refuseUnreadable } from './unreadable.ts';
 
 /**
@@ -24,16 +35,14 @@ const LARGEST_FORM = 64 * 1024;
 const HEAD_TIMEOUT_MS = 30_000;
 /** How long a connection may rest between requests, in ms: longer than the 60 s of common load balancers, which must be the ones to close. */
 const KEEP_ALIVE_MS = 75_000;
-/** How often a stopping server looks for connections that rest, in ms. */
-const REST_CHECK_MS = 50;
 /** How long a socket may be silent in the middle of a request, in ms. */
 const SILENCE_MS = 300_000;
 
 /** A line for every request, only where the level asks for it: it costs a quarter of the throughput of small reads. */
 const logRequests = (app: FastifyInstance): void => {
   app.addHook('onResponse', (request, reply, done) => {
-    const { method, originalUrl: url, ip } = request;
-    request.log.debug({ method, url, status: reply.statusCode, ms: Math.round(reply.elapsedTime), ip }, 'request');
+    const { method, ip } = request;
+    request.log.debug({ method, path: pathOf(request), status: reply.statusCode, ms: Math.round(reply.elapsedTime), ip }, 'request');
     done();
   });
 };
@@ -47,28 +56,33 @@ const knowEveryMethod = (app: FastifyInstance): void => {
   }
 };
 
-/** Requests that are under way at the stop leave a connection that rests when they are answered, and closing would wait for it. */
-const closeRestingConnections = (app: FastifyInstance): void => {
-  app.addHook('preClose', async () => {
-    if (!app.server.listening) return;
-    const closing = setInterval(() => app.server.closeIdleConnections(), REST_CHECK_MS);
-    app.server.once('close', () => clearInterval(closing));
-  });
-};
-
 export type HttpServer = FastifyInstance;
 export type Logger = FastifyBaseLogger;
 
-/** The whole HTTP application, on no port yet. */
-export const httpServer = async (deps: HttpDeps, logger: Logger): Promise<HttpServer> => {
-  const app = Fastify({
+/** Every route that there is. Each says what its caller must be allowed to do. */
+export const addSurfaces = async (app: FastifyInstance, deps: HttpDeps): Promise<void> => {
+  demandActions(app);
+  healthRoutes(app, deps);
+  await app.register(authSurface(deps), { prefix: '/auth' });
+  await app.register(managementSurface(deps), { prefix: '/api/v1' });
+  await app.register(ociSurface(deps), { prefix: '/v2' });
+};
+
+/** The whole HTTP application, on no port yet. With `tls` it speaks that and nothing else; `useCertificate` renews it. */
+export const httpServer = async (deps: HttpDeps, logger: Logger, tls?: KeyPair): Promise<HttpServer> => {
+  const { publicUrl, trustedProxies } = deps.settings;
+  const prefix = prefixIn(publicUrl);
+  const trusts = trustedProxies.length === 0 ? undefined : trustIn(trustedProxies);
+  const app: HttpServer = Fastify({
+    // The server is one of HTTP either way; the types of TLS are of use to `useCertificate` alone.
+    https: (tls === undefined ? null : tlsOptions(tls)) as null,
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     // Not `deps.newId` itself: fastify calls it with the request, which would be taken for a length.
     genReqId: () => deps.newId(),
-    trustProxy: deps.settings.trustedProxies.length > 0 && [...deps.settings.trustedProxies],
+    trustProxy: trusts ?? false,
     bodyLimit: LARGEST_FORM,
-    rewriteUrl: ({ url }) => withNameAsSegment(url ?? '/'),
+    rewriteUrl: ({ url }) => withNameAsSegment(url ?? '/', prefix),
     routerOptions: { maxParamLength: LONGEST_PARAMETER, ignoreTrailingSlash: true, caseSensitive: true },
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: 0,
@@ -79,20 +93,24 @@ export const httpServer = async (deps: HttpDeps, logger: Logger): Promise<HttpSe
     frameworkErrors: (error, request, reply) => {
       const oci = /^\/v2(?:\/|$)/.test(request.raw.url ?? '');
       if (oci) reply.headers(API_VERSION);
-      const path = request.originalUrl.slice(0, 300);
+      const path = pathOf(request).slice(0, 300);
       const refusal = new RegistryError('REQUEST_INVALID', 'The path is not percent-encoded UTF-8.', { path }, { cause: error });
       void refuse(refusal, request, reply, oci ? OCI_REFUSING : MANAGEMENT_REFUSING);
     },
-    clientErrorHandler: refuseUnreadable,
+    clientErrorHandler: (error, socket) => refuseUnreadable(error, socket, connections.beneath(socket)),
   });
+  const connections = watchConnections(app, tls !== undefined);
+  continueWhenRead(app.server);
   knowEveryMethod(app);
   app.server.headersTimeout = HEAD_TIMEOUT_MS;
-  closeRestingConnections(app);
+  servePrefixed(app, { publicUrl, trusts });
   if (logger.level === 'debug' || logger.level === 'trace') logRequests(app);
 
+  recordRefusals(app, deps);
+  refuseSecondHosts(app);
+  if (!deps.settings.auth) refuseUnknownHosts(app, deps.settings);
+  refuseForeign(app, publicUrl);
   refuseIn(app, MANAGEMENT_REFUSING);
-  healthRoutes(app, deps);
-  await app.register(authSurface(deps), { prefix: '/auth' });
-  await app.register(ociSurface(deps), { prefix: '/v2' });
+  await addSurfaces(app, deps);
   return app;
 };

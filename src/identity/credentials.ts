@@ -7,6 +7,9 @@ export type Credentials =
   | Readonly<{ kind: 'password'; username: string; password: string }>
   | Readonly<{ kind: 'bearer'; token: string }>;
 
+/** The cause of a refusal for a password that was checked, told apart from other bad credentials: it was counted then. */
+export const WRONG_PASSWORD = 'wrong password';
+
 /** One text for every kind of bad credentials: it must not tell which part was wrong. */
 export const unauthenticated = (cause?: unknown): RegistryError =>
   new RegistryError('UNAUTHENTICATED', 'The credentials are not valid.', {}, { cause });

@@ -5,7 +5,7 @@ import type { Scope } from './scopes.ts';
 
 const REPOSITORY_ACTIONS: readonly RepositoryAction[] = ['pull', 'push', 'delete'];
 
-type Find = (name: string) => RepositoryResource['repository'];
+type Find = (name: string) => RepositoryResource | undefined;
 
 const isRepository = ({ type, name }: Scope): boolean => {
   if (type !== 'repository') return false;
@@ -23,7 +23,7 @@ export const repositoriesIn = (scopes: readonly Scope[]): readonly string[] =>
 /**
  * What a token for `caller` may hold of the scopes that it asked for. The rest is left out, as the token protocol wants:
  * the request that needs it is then refused.
- * @param find what is known of a repository that exists
+ * @param find what is known of a repository, and of the caller's rights in it
  */
 export const grantedScopes = (caller: Caller, scopes: readonly Scope[], find: Find): readonly Scope[] =>
   scopes.map((scope) => ({ ...scope, actions: grantedActions(caller, scope, find) })).filter(({ actions }) => actions.length > 0);
@@ -32,7 +32,7 @@ const grantedActions = (caller: Caller, scope: Scope, find: Find): readonly stri
   const { type, name, actions } = scope;
   const all = actions.includes('*');
   if (isRepository(scope)) {
-    const resource: RepositoryResource = { type: 'repository', name, repository: find(name) };
+    const resource = find(name) ?? { type: 'repository', name, repository: undefined };
     const asked = REPOSITORY_ACTIONS.filter((action) => all || actions.includes(action));
     return asked.filter((action) => authorize(caller, action, resource).allowed);
   }

@@ -3,7 +3,9 @@ import { availableParallelism } from 'node:os';
 import { hash, verify } from '@node-rs/argon2';
 import { LRUCache } from 'lru-cache';
 import { RegistryError } from '../errors.ts';
+import { isAccessTokenValue } from './accessTokenValue.ts';
 import { boundedQueue } from './boundedQueue.ts';
+import { isCommonPassword } from './commonPasswords.ts';
 
 /** Shortest password in characters, longest in bytes of UTF-8. */
 export const SHORTEST_PASSWORD = 8;
@@ -90,16 +92,30 @@ export const passwords = (options: PasswordOptions = {}): Passwords => {
   };
 };
 
-/** @throws RegistryError `REQUEST_INVALID` naming what a password must be */
-export const checkPassword = (password: string): void => {
-  const fits = [...password].length >= SHORTEST_PASSWORD && Buffer.byteLength(password) <= LONGEST_PASSWORD;
+/** Of whom a password is to be: it must not be what everybody knows of the person. */
+export type PasswordOwner = Readonly<{ username: string; email?: string | null }>;
+
+const isOwnName = (password: string, { username, email }: PasswordOwner): boolean => {
+  const names = [username, ...(email === null || email === undefined ? [] : [email, email.slice(0, email.lastIndexOf('@'))])];
+  return names.some((name) => name.toLowerCase() === password.toLowerCase());
+};
+
+/** Why a password may not be taken, or undefined. */
+const faultOf = (password: string, owner: PasswordOwner | undefined): string | undefined => {
+  if ([...password].length < SHORTEST_PASSWORD) return `A password has at least ${SHORTEST_PASSWORD} characters.`;
+  if (Buffer.byteLength(password) > LONGEST_PASSWORD) return `A password has at most ${LONGEST_PASSWORD} bytes.`;
   // biome-ignore lint/suspicious/noControlCharactersInRegex: Basic authentication cannot carry them (RFC 7617, section 2).
-  if (fits && !/[\x00-\x1f\x7f]/.test(password)) return;
-  throw new RegistryError(
-    'REQUEST_INVALID',
-    `A password has at least ${SHORTEST_PASSWORD} characters and at most ${LONGEST_PASSWORD} bytes, and no control characters.`,
-    { field: 'password' },
-  );
+  if (/[\x00-\x1f\x7f]/.test(password) || !password.isWellFormed()) return 'A password has no control characters.';
+  if (isAccessTokenValue(password)) return 'A password must not have the form of an access token.';
+  if (owner !== undefined && isOwnName(password, owner)) return 'A password must not be the username or the e-mail address.';
+  if (isCommonPassword(password)) return 'This password is one of those that are guessed first. Take another one.';
+  return undefined;
+};
+
+/** @throws RegistryError `REQUEST_INVALID` naming what a password must be */
+export const checkPassword = (password: string, owner?: PasswordOwner, field = 'password'): void => {
+  const fault = faultOf(password, owner);
+  if (fault !== undefined) throw new RegistryError('REQUEST_INVALID', fault, { field });
 };
 
 // Without 0, 1, I, L and O in either case: people read it from a screen.

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { decodeJwt, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { RegistryError } from '../errors.ts';
 import { LONGEST_AUTHORIZATION, unauthenticated } from './credentials.ts';
@@ -17,6 +17,12 @@ export type Grant = Readonly<{
   securityVersion: number;
   /** What a `registry` token is limited to. Others have none, and are limited by their user alone. */
   access?: readonly Scope[];
+  /** The access token (`ghd_…`) that it was made from: it ends with that one, and is limited as that one is. */
+  accessTokenId?: number;
+  /** The session that it was issued in: it ends with that one. A `session` is one by its own `tokenId`. */
+  sessionId?: string;
+  /** Of a `registry` token: the workload that it was issued to, and what its provider's rules let it do. */
+  workload?: Readonly<{ id: string; grants: readonly Scope[] }>;
 }>;
 
 /** What a verified token says. Times are epoch milliseconds. */
@@ -25,9 +31,12 @@ export type Claims = Grant & Readonly<{ tokenId: string; issuedAt: number; expir
 export type IssuedToken = Readonly<{ token: string; issuedAt: number; expiresAt: number; expiresInSeconds: number }>;
 
 export type Tokens = Readonly<{
-  issue: (grant: Grant) => Promise<IssuedToken>;
+  /** @param notAfter epoch milliseconds when it ends at the latest */
+  issue: (grant: Grant, notAfter?: number) => Promise<IssuedToken>;
   /** A `registry` or `session` token. At once when it was verified before. Rejects with RegistryError `UNAUTHENTICATED`. */
   verify: (token: string) => Claims | Promise<Claims>;
+  /** Whether a text says of itself that it is a token of this registry. */
+  seemsOurs: (text: string) => boolean;
   /** A `refresh` token, which is no bearer token. @throws RegistryError `UNAUTHENTICATED` */
   verifyRefresh: (token: string) => Promise<Claims>;
   /** Takes in signing keys that were added or removed, and forgets what was verified. */
@@ -89,11 +98,11 @@ export const tokens = (options: TokenOptions): Tokens => {
   };
 
   return {
-    issue: async ({ use, userId, securityVersion, access }) => {
+    issue: async ({ use, userId, securityVersion, access, accessTokenId, sessionId, workload }, notAfter = Infinity) => {
       const { keyId, key } = keys.newest();
       const issuedAt = Math.floor(now() / 1000);
-      const expiresAt = issuedAt + lifetimes[use];
-      const token = await new SignJWT({ sv: securityVersion, use, ...(access && { access }) })
+      const expiresAt = Math.min(issuedAt + lifetimes[use], Math.floor(notAfter / 1000));
+      const token = await new SignJWT({ sv: securityVersion, use, access, pat: accessTokenId, sid: sessionId, wl: workload })
         .setProtectedHeader({ alg: ALGORITHM, kid: keyId, typ: 'JWT' })
         .setIssuer(issuer)
         .setAudience(service)
@@ -103,7 +112,7 @@ export const tokens = (options: TokenOptions): Tokens => {
         .setNotBefore(issuedAt)
         .setExpirationTime(expiresAt)
         .sign(key);
-      return { token, issuedAt: issuedAt * 1000, expiresAt: expiresAt * 1000, expiresInSeconds: lifetimes[use] };
+      return { token, issuedAt: issuedAt * 1000, expiresAt: expiresAt * 1000, expiresInSeconds: expiresAt - issuedAt };
     },
 
     verify: (token) => {
@@ -111,6 +120,14 @@ export const tokens = (options: TokenOptions): Tokens => {
       const claims = verified.get(digest);
       if (claims !== undefined && now() < claims.expiresAt + LEEWAY_SECONDS * 1000) return claims;
       return readBearer(token, digest);
+    },
+
+    seemsOurs: (text) => {
+      try {
+        return decodeJwt(text).iss === issuer;
+      } catch {
+        return false;
+      }
     },
 
     verifyRefresh: async (token) => {
@@ -133,22 +150,40 @@ const signingKey = async (keys: SigningKeys, keyId: string | undefined) => {
 };
 
 /** The signature says that we wrote it; an older or newer release may have written it otherwise. */
-const claimsOf = ({ sub, jti, iat, exp, sv, use, access }: JWTPayload): Claims => {
+const claimsOf = ({ sub, jti, iat, exp, sv, use, access, pat, sid, wl }: JWTPayload): Claims => {
   const userId = sub === ANONYMOUS ? null : Number(sub);
   const sound =
     (userId === null || (Number.isSafeInteger(userId) && userId > 0)) &&
     typeof jti === 'string' &&
     Number.isSafeInteger(sv) &&
     isUse(use) &&
-    (use === 'registry' ? isAccess(access) : access === undefined);
+    (use === 'registry' ? isAccess(access) : access === undefined) &&
+    (pat === undefined || Number.isSafeInteger(pat)) &&
+    (sid === undefined || typeof sid === 'string') &&
+    (wl === undefined || (isWorkload(wl) && userId === null && use === 'registry'));
   if (!sound) throw unauthenticated();
   const times = { issuedAt: (iat ?? 0) * 1000, expiresAt: (exp ?? 0) * 1000 };
-  return { tokenId: jti, use, userId, securityVersion: sv as number, ...(isAccess(access) && { access }), ...times };
+  return {
+    tokenId: jti,
+    use,
+    userId,
+    securityVersion: sv as number,
+    ...(isAccess(access) && { access }),
+    ...(pat !== undefined && { accessTokenId: pat as number }),
+    ...(sid !== undefined && { sessionId: sid }),
+    ...(wl !== undefined && { workload: wl }),
+    ...times,
+  };
 };
 
 const isUse = (value: unknown): value is TokenUse => value === 'registry' || value === 'session' || value === 'refresh';
 
 const isAccess = (value: unknown): value is readonly Scope[] => Array.isArray(value) && value.every(isScope);
+
+const isWorkload = (value: unknown): value is Grant['workload'] => {
+  const { id, grants } = (value ?? {}) as Partial<NonNullable<Grant['workload']>>;
+  return typeof id === 'string' && isAccess(grants);
+};
 
 const isScope = (value: Partial<Scope> | null): boolean =>
   typeof value?.type === 'string' &&

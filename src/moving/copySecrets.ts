@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Secrets } from '../secrets/secrets.ts';
+import { erasureOfSecret } from '../secrets/subjectKeys.ts';
 import { refused } from './cannotMove.ts';
 
 /** What is deleted while it is read is not given. */
@@ -27,10 +28,17 @@ const conflict = (id: string): Error =>
     `The other side has another secret under the id ${id}: what is sealed with it could not be read there. No secret was written. Start with an empty store.`,
   );
 
+/** Whether it is the key of somebody who was erased on the other side: it stays away. */
+const isErasedIn = async (target: Secrets, id: string): Promise<boolean> => {
+  const erasure = erasureOfSecret(id);
+  return erasure !== undefined && (await target.get(erasure)) !== undefined;
+};
+
 /**
  * Puts secrets into a store that wraps them with its own key. First it looks at all of them: one that is there with another
- * content is refused before any is written.
+ * content is refused before any is written. Keys of those who were erased there are passed over.
  *
+ * @returns how many are there now, and how many of them were before
  * @throws CannotMove
  */
 export const putSecrets = async (
@@ -46,6 +54,7 @@ export const putSecrets = async (
   }
   let count = 0;
   for await (const { id, secret } of secrets()) {
+    if (await isErasedIn(target, id)) continue;
     if (!isSame(await target.putIfAbsent(id, secret), secret)) throw conflict(id);
     count += 1;
   }

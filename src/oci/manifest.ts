@@ -1,6 +1,6 @@
 import { RegistryError } from '../errors.ts';
 import { type Digest, isDigest } from './digest.ts';
-import { essenceOf, kindOf } from './mediaTypes.ts';
+import { essenceOf, isNondistributable, kindOf } from './mediaTypes.ts';
 
 export type Role = 'config' | 'layer' | 'manifest' | 'subject';
 export type NamedContent = Readonly<{ digest: Digest; size: number; role: Role; mayBeMissing: boolean }>;
@@ -26,6 +26,9 @@ const invalid = (problem: string, at?: string): RegistryError =>
     at === undefined ? {} : { at },
   );
 
+/** Programs in Go write null for a list that they never filled, and read it as they read a field that is not there. */
+const given = (value: unknown): unknown => value ?? undefined;
+
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 // A byte order mark is left in and so refused (RFC 8259, section 8.1): clients that read JSON strictly could not pull it again.
@@ -47,18 +50,24 @@ const parse = (bytes: Uint8Array): Json => {
   return value;
 };
 
-/** A descriptor (OCI image spec, *Content descriptors*). One with `urls` is a foreign layer: its content may live elsewhere. */
+/**
+ * A descriptor (OCI image spec, *Content descriptors*). One with `urls` or of a type that nobody uploads is a foreign layer: its content
+ * may live elsewhere.
+ */
 const descriptor = (value: unknown, at: string, role: Role): NamedContent => {
   if (!isObject(value)) throw invalid('is not a descriptor', at);
-  const { digest, size, urls, mediaType } = value;
+  const { digest, size } = value;
+  const [urls, mediaType] = [given(value.urls), given(value.mediaType)];
   if (typeof digest !== 'string' || !isDigest(digest)) throw invalid('is not a sha256 or sha512 digest', `${at}.digest`);
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) throw invalid('is not a size in bytes', `${at}.size`);
   if (mediaType !== undefined && typeof mediaType !== 'string') throw invalid('is not a text', `${at}.mediaType`);
   if (urls !== undefined && !Array.isArray(urls)) throw invalid('is not a list', `${at}.urls`);
-  return { digest, size, role, mayBeMissing: role === 'subject' || (Array.isArray(urls) && urls.length > 0) };
+  const isForeign = (urls ?? []).length > 0 || (role === 'layer' && isNondistributable(mediaType ?? ''));
+  return { digest, size, role, mayBeMissing: role === 'subject' || isForeign };
 };
 
 const descriptors = (value: unknown, at: string, role: Role): readonly NamedContent[] => {
+  if (value === null) return [];
   if (!Array.isArray(value)) throw invalid('is not a list of descriptors', at);
   if (value.length > MOST_REFERENCES) throw invalid(`names more than ${MOST_REFERENCES} things`, at);
   return value.map((item, index) => descriptor(item, `${at}[${index}]`, role));
@@ -70,7 +79,7 @@ const optional = (value: unknown, at: string, role: Role): readonly NamedContent
 /** Schema 2, and not an image to one reader and an index to another, who would pull different things (CVE-2021-41190). */
 const checkForm = (manifest: Json, ...fields: readonly string[]): void => {
   if (manifest.schemaVersion !== 2) throw invalid('is not 2', 'schemaVersion');
-  const foreign = fields.find((field) => (manifest[field] ?? null) !== null);
+  const foreign = fields.find((field) => given(manifest[field]) !== undefined);
   if (foreign !== undefined) throw invalid('does not belong into a manifest of this media type', foreign);
 };
 
@@ -87,12 +96,13 @@ const contentOf = (manifest: Json, mediaType: string): readonly NamedContent[] =
     case 'artifact':
       return optional(manifest.blobs, 'blobs', 'layer');
     case 'opaque':
+      checkForm(manifest);
       return [];
   }
 };
 
 const textField = (object: Json, field: string, at = field): string | undefined => {
-  const value = object[field];
+  const value = given(object[field]);
   if (value !== undefined && typeof value !== 'string') throw invalid('is not a text', at);
   return value === '' ? undefined : value;
 };
@@ -114,10 +124,21 @@ const mediaTypeOf = (manifest: Json, contentType: string | undefined): string =>
  * event can hold: a lone surrogate, from the client or from the cut, is none.
  */
 const artifactTypeOf = (manifest: Json, mediaType: string): string | undefined => {
+  const own = given(manifest.artifactType);
+  if (kindOf(mediaType) === 'opaque' && typeof own !== 'string') return undefined;
   const config = manifest.config;
   const ofConfig =
     kindOf(mediaType) === 'image' && isObject(config) ? textField(config, 'mediaType', 'config.mediaType') : undefined;
   return (textField(manifest, 'artifactType') ?? ofConfig)?.slice(0, 255).toWellFormed();
+};
+
+const isDescriptor = (value: unknown): boolean => isObject(value) && typeof value.digest === 'string' && isDigest(value.digest);
+
+/** What a document of another kind calls its subject may be anything: it is one where it is a descriptor. */
+const subjectOf = (manifest: Json, mediaType: string): NamedContent | undefined => {
+  const subject = given(manifest.subject);
+  if (subject === undefined || (kindOf(mediaType) === 'opaque' && !isDescriptor(subject))) return undefined;
+  return descriptor(subject, 'subject', 'subject');
 };
 
 const distinct = (references: readonly NamedContent[]): readonly NamedContent[] => {
@@ -130,10 +151,14 @@ const distinct = (references: readonly NamedContent[]): readonly NamedContent[] 
   return [...byKey.values()];
 };
 
-/** The annotations of a manifest that was read before, in full. */
-export const annotationsIn = (bytes: Uint8Array): Json | undefined => {
+/**
+ * The annotations of a manifest that was read before, in full: those that are texts, as OCI has it. Anything else, in a list beside those of
+ * others, could keep clients from reading the whole list, or this registry from writing it (nested deeper than JSON can be written).
+ */
+export const annotationsIn = (bytes: Uint8Array): Readonly<Record<string, string>> | undefined => {
   const { annotations } = parse(bytes);
-  return isObject(annotations) ? annotations : undefined;
+  if (!isObject(annotations)) return undefined;
+  return Object.fromEntries(Object.entries(annotations).filter((one): one is [string, string] => typeof one[1] === 'string'));
 };
 
 /**
@@ -144,7 +169,7 @@ export const readManifest = (bytes: Uint8Array, contentType: string | undefined)
   const manifest = parse(bytes);
   const mediaType = mediaTypeOf(manifest, contentType);
   const content = contentOf(manifest, mediaType);
-  const subject = manifest.subject === undefined ? undefined : descriptor(manifest.subject, 'subject', 'subject');
+  const subject = subjectOf(manifest, mediaType);
   const references = distinct([...content, ...(subject === undefined ? [] : [subject])]);
   if (references.length > MOST_REFERENCES) throw invalid(`names more than ${MOST_REFERENCES} things`);
   const artifactType = artifactTypeOf(manifest, mediaType);

@@ -1,15 +1,22 @@
+import { accessSeals } from './accessSeals.ts';
+import { accessTokenCounts, accessTokenHashes, accessTokenIds, accessTokens } from './accessTokens.ts';
 import { auditTrail } from './auditTrail.ts';
 import { catalog } from './catalog.ts';
+import { endedLives } from './endedLives.ts';
+import { grantIds, grants, grantsByPlace, rights } from './grants.ts';
 import { holders } from './holders.ts';
+import { identities } from './identities.ts';
 import { links } from './links.ts';
 import { manifests } from './manifests.ts';
 import type { Group, Projection } from './projection.ts';
 import { references } from './references.ts';
 import { referrers } from './referrers.ts';
+import { releasedManifests } from './releasedManifests.ts';
 import { repositories } from './repositories.ts';
 import { signingKeys } from './signingKeys.ts';
 import { tags } from './tags.ts';
-import { userIds, usernames, users } from './users.ts';
+import { teamIds, teamNames, teams } from './teams.ts';
+import { activeAdmins, userIds, usernames, users } from './users.ts';
 
 const widened = (views: readonly unknown[]): readonly Projection[] => views as readonly Projection[];
 
@@ -25,10 +32,26 @@ export const serving: Group = {
     holders,
     references,
     referrers,
+    endedLives,
+    releasedManifests,
     users,
     usernames,
     userIds,
+    activeAdmins,
+    identities,
+    accessTokens,
+    accessTokenHashes,
+    accessTokenCounts,
+    accessTokenIds,
+    rights,
+    grants,
+    grantsByPlace,
+    grantIds,
+    teams,
+    teamNames,
+    teamIds,
     signingKeys,
+    accessSeals,
   ]),
 };
 

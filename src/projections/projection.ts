@@ -24,6 +24,8 @@ export type Projection<D extends Document = Document> = Readonly<{
   on: Readonly<Record<string, (document: D | undefined, event: Seen, key: string) => D | undefined>>;
   /** What the change of one document adds to the view's totals. */
   totals?: (before: D | undefined, after: D | undefined) => Totals;
+  /** From this event on no document with a key before the one that is given is of use: they are removed. */
+  forgets?: (event: Seen) => string | undefined;
 }>;
 
 /** `Types` maps each event type to its data, so that a reducer gets its event typed. */
@@ -41,6 +43,7 @@ export const projection = <D extends Document, Types extends Readonly<Record<str
       ) => D | undefined;
     };
     totals?: (before: D | undefined, after: D | undefined) => Totals;
+    forgets?: (event: { [T in keyof Types & string]: Recorded<T, Types[T]> }[keyof Types & string]) => string | undefined;
   }>,
 ): Projection<D> => definition as unknown as Projection<D>;
 

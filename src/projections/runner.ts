@@ -127,6 +127,17 @@ const takenUpTo = (events: readonly Seen[], totals: ReadonlyMap<Projection, Plac
   return Math.min(...counts.filter((count) => count > 0 && count < events.length), events.length) % events.length;
 };
 
+/** What a view forgets after these events: documents with keys before this one. */
+const forgottenBy = ({ forgets }: Projection, events: readonly Seen[]): string => {
+  let before = '';
+  if (forgets === undefined) return before;
+  for (const event of events) {
+    const key = forgets(event) ?? '';
+    if (key > before) before = key;
+  }
+  return before;
+};
+
 /**
  * Feeds one group of views from the log, for ever: one batch at a time, each committed before the next is fetched. After a
  * failure it starts again from the views' own checkpoint, so that nothing is lost or counted twice. An event that a newer
@@ -146,6 +157,7 @@ export const startProjector = ({
   now = Date.now,
 }: ProjectorOptions): Projector => {
   const project = projecting(views, group);
+  const forgetful = group.views.filter(({ forgets }) => forgets !== undefined);
   const progress = arrivals();
   const following = new AbortController();
   const stopped = new Subject<void>();
@@ -166,12 +178,22 @@ export const startProjector = ({
   const take = async (events: readonly Recorded[]): Promise<void> => {
     oldest = events[0];
     const position = events.at(-1)?.position ?? ORIGIN;
-    faults = { ...faults, ...(await project(await prepare(events))) };
+    const seen = await prepare(events);
+    faults = { ...faults, ...(await project(seen)) };
+    await forget(seen);
     state = events.length < limit ? 'live' : 'catchingUp';
     error = undefined;
     oldest = undefined;
     onCommit(position);
     progress.advance(position);
+  };
+
+  // Not part of the step: what a crash keeps from being forgotten here goes with what is forgotten next.
+  const forget = async (events: readonly Seen[]): Promise<void> => {
+    for (const projection of forgetful) {
+      const before = forgottenBy(projection, events);
+      if (before !== '' && faults[projection.view] === undefined) await views.forget(projection, before);
+    }
   };
 
   const sweep = async (): Promise<void> => {

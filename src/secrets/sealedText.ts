@@ -1,13 +1,11 @@
 import type { NewEvent } from '../events/event.ts';
+import { ERASED } from '../events/users.ts';
 import { lock, OVERHEAD, unlock } from './aead.ts';
 import { MARK_LENGTH, type SubjectKey } from './subjectKeys.ts';
 
 // `sealed:1:<subject>:<base64url of mark | nonce | ciphertext | tag>`: JSON-safe, like all that events hold.
 const FORMAT = 'sealed:1:';
 const SUBJECT = /^[a-z0-9-]{1,64}$/;
-
-/** What a protected field reads as once its subject's key is gone. */
-export const ERASED = 'erased';
 
 /** A protected field does not open under its subject's key, or is not sealed: somebody altered the log. */
 export class TamperedSeal extends Error {

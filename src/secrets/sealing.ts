@@ -23,8 +23,13 @@ export type Sealing = Readonly<{
   reveal: <E extends NewEvent>(events: readonly E[]) => Promise<readonly E[]>;
   /** The same for `ip` and `userAgent`, for readers such as the audit. @throws TamperedSeal */
   revealMetadata: <E extends NewEvent>(events: readonly E[]) => Promise<readonly E[]>;
-  /** Deletes the subject's key: all that was sealed under it reads as `erased` from now on. */
+  /**
+   * Deletes the subject's key: all that was sealed under it reads as `erased` from now on, and so does what is sealed for it later. Other
+   * nodes may have the key in memory for `cachedMs` more.
+   */
   erase: (subject: string) => Promise<void>;
+  /** Those of the subjects that have a key, and so were not erased, or not to the end. */
+  remaining: (subjects: readonly string[]) => Promise<readonly string[]>;
 }>;
 
 /** Callers without an account share a key a month, so that their traces can be erased by age. */
@@ -38,6 +43,8 @@ type SealedFields = readonly Readonly<{ name: string; text: SealedText }>[];
 
 const METADATA_FIELDS = ['ip', 'userAgent'] as const;
 const NONE: readonly string[] = [];
+/** Whose key seals what is protected, and tells nothing of anybody. */
+const NOBODY = 'registry';
 
 export const sealing = (
   secrets: Secrets,
@@ -65,8 +72,10 @@ export const sealing = (
     const definition = definitionOf(event.type);
     if (definition === undefined) throw new InvalidEvent(`No event type ${event.type} in the catalogue.`);
     if (definition.protected === undefined) return event.data;
-    const { fields, subject } = definition.protected;
-    return sealFields(event, 'data', event.data as Fields, fields, subject(event.data as never));
+    const { fields, subject, lasting = NONE } = definition.protected;
+    const personal = fields.filter((name) => !lasting.includes(name));
+    const sealed = await sealFields(event, 'data', event.data as Fields, personal, subject(event.data as never));
+    return sealFields(event, 'data', sealed, lasting, NOBODY);
   };
 
   const sealMetadata = async (event: NewEvent, subject?: string): Promise<Metadata> => {
@@ -108,6 +117,7 @@ export const sealing = (
     reveal: (events) => revealPart(events, 'data', protectedIn),
     revealMetadata: (events) => revealPart(events, 'metadata', () => METADATA_FIELDS),
     erase: keys.erase,
+    remaining: keys.remaining,
   };
 };
 

@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
-import type { Upload } from '../../src/blobs/blobs.ts';
+import type { PlacedBlob, Upload } from '../../src/blobs/blobs.ts';
 import { hexOf } from '../../src/oci/digest.ts';
 import { waitUntil } from '../support/processes.ts';
 import { contentOf, filesBelow, MIB, OWNER, pulled, pushed, randomContent, sourceOf, stalledSource } from './bytes.ts';
@@ -106,12 +106,48 @@ describe('the blob store on disk', () => {
     await pushed(disk.blobs(), content);
   });
 
-  it('lets nobody else finish a session that is being finished, unless that was given up long ago', async () => {
-    const id = await disk.begun('hello, world');
-    writeFileSync(disk.sessionPath(id, 'finishing'), '');
-    await refused(disk.blobs().uploads.finish(id, OWNER, HELLO.digest), 'UPLOAD_INVALID');
-    const longAgo = new Date(Date.now() - 61_000);
-    utimesSync(disk.sessionPath(id, 'finishing'), longAgo, longAgo);
-    await (await disk.blobs().uploads.finish(id, OWNER, HELLO.digest)).settle();
+  describe('a finish of a session that another process is finishing waits', () => {
+    type Waiting = Readonly<{ id: string; end: Promise<PlacedBlob> }>;
+
+    /** A finish that has not ended while another upload was done from its beginning to its end. */
+    const waiting = async (): Promise<Waiting> => {
+      const id = await disk.begun('hello, world');
+      writeFileSync(disk.sessionPath(id, 'finishing'), '');
+      const ended = { yet: false };
+      const end = disk.blobs().uploads.finish(id, OWNER, HELLO.digest);
+      const note = (): void => {
+        ended.yet = true;
+      };
+      end.then(note, note);
+      await pushed(disk.blobs(), contentOf('another'));
+      expect(ended.yet).to.equal(false);
+      return { id, end };
+    };
+
+    it('until that has ended', async () => {
+      const { id, end } = await waiting();
+      unlinkSync(disk.sessionPath(id, 'finishing'));
+      await (await end).settle();
+    });
+
+    it('until that was given up long ago', async () => {
+      const { id, end } = await waiting();
+      const longAgo = new Date(Date.now() - 31_000);
+      utimesSync(disk.sessionPath(id, 'finishing'), longAgo, longAgo);
+      await (await end).settle();
+    });
+
+    it('until the session is over', async () => {
+      const { id, end } = await waiting();
+      await disk.blobs().uploads.cancel(id, OWNER);
+      await refused(end, 'UPLOAD_UNKNOWN');
+    });
+
+    it('until the store is closed', async () => {
+      const { end } = await waiting();
+      const refusal = refused(end, 'UNAVAILABLE');
+      await disk.blobs().close();
+      await refusal;
+    });
   });
 });

@@ -121,7 +121,7 @@ export const uploadProperty = (store: Store): fc.IAsyncProperty<[Step[]]> =>
   fc.asyncProperty(
     fc
       .array(step, { maxLength: 12 })
-      .map((steps) => Object.assign(steps, { toString: () => steps.map(({ name }) => name).join('; ') })),
+      .map((steps) => Object.assign(steps, { [fc.toStringMethod]: () => steps.map(({ name }) => name).join('; ') })),
     async (steps) => {
       const { id } = await store.blobs().uploads.begin(OWNER, 'sha256');
       const session: Session = { id, bytes: Buffer.alloc(0), over: false, placed: undefined };

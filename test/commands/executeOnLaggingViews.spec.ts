@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { type RepositoryCommand, TAGS_PER_APPEND } from '../../src/commands/repository.ts';
+import type { RepositoryCommand } from '../../src/commands/repository/commands.ts';
+import { TAGS_PER_APPEND } from '../../src/commands/repository/deleting.ts';
 import { RegistryError } from '../../src/errors.ts';
 import type { Fact } from '../../src/events/event.ts';
 import { tagKey, tags } from '../../src/projections/tags.ts';

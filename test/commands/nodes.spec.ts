@@ -4,17 +4,18 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { v5 as uuidv5 } from 'uuid';
 import type { Outcome } from '../../src/commands/execute.ts';
-import type { RepositoryCommand } from '../../src/commands/repository.ts';
+import type { RepositoryCommand } from '../../src/commands/repository/commands.ts';
 import { RegistryError } from '../../src/errors.ts';
 import type { Recorded } from '../../src/events/event.ts';
 import { catalog } from '../../src/projections/catalog.ts';
 import { links } from '../../src/projections/links.ts';
 import { manifests } from '../../src/projections/manifests.ts';
+import { releasedManifests } from '../../src/projections/releasedManifests.ts';
 import { tags } from '../../src/projections/tags.ts';
 import { type Give, giving, historyOf, type Mishap, troubled, type World, world } from '../support/executing.ts';
 import { at, NAME } from '../support/facts.ts';
 import { anyCommand } from '../support/repositoryCommands.ts';
-import { type Answer, answerOf, inWords, type Model, NOTHING, statesOf } from '../support/repositoryModel.ts';
+import { type Answer, answerOf, type Model, NOTHING, recountOf, statesOf, wordsOf } from '../support/repositoryModel.ts';
 
 const NODES = 3;
 
@@ -57,7 +58,7 @@ const heldProjector = (here: World) => {
 
 const answerIn = async (work: Promise<Outcome>): Promise<Answer> => {
   try {
-    return (await work).facts.map(inWords);
+    return wordsOf((await work).facts);
   } catch (error) {
     if (error instanceof RegistryError) return error.code;
     throw error;
@@ -106,12 +107,17 @@ const expectShown = async ({ views }: World, model: Model): Promise<void> => {
     blobs: new Set((await views.find(links, all)).items.map(({ value }) => value.digest)),
     manifests: new Set((await views.find(manifests, all)).items.map(({ value }) => value.digest)),
     tags: new Map((await views.find(tags, all)).items.map(({ value }) => [value.name, value.digest])),
+    released: new Set((await views.find(releasedManifests, all)).items.map(({ value }) => value.digest)),
   };
-  expect(shown).to.deep.equal({ blobs: model.blobs, manifests: new Set(model.manifests.keys()), tags: model.tags });
-  const counted = { manifests: model.manifests.size, tags: model.tags.size };
+  const { blobs, tags: pointers } = model;
+  const held = { blobs, manifests: new Set(model.manifests.keys()), tags: pointers, released: recountOf(model) };
+  expect(shown).to.deep.equal(held);
+  const marked = (await views.find(manifests, all)).items.filter(({ value }) => value.released !== undefined);
+  expect(new Set(marked.map(({ value }) => value.digest))).to.deep.equal(shown.released);
+  const counted = { listed: model.manifests.size > 0, manifests: model.manifests.size, tags: model.tags.size };
   const entry = await views.get(catalog, NAME);
-  if (model.manifests.size === 0) expect(entry).to.equal(undefined);
-  else expect(entry).to.include(counted);
+  if (model.exists) expect(entry).to.include(counted);
+  else expect(entry).to.equal(undefined);
 };
 
 const nodeIn = (here: World, skew: number, mishaps: readonly ('none' | 'answerLost' | 'requestLost')[]): Give => {

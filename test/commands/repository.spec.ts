@@ -1,4 +1,5 @@
-import { type PushManifest, TAGS_PER_APPEND } from '../../src/commands/repository.ts';
+import type { PushManifest } from '../../src/commands/repository/commands.ts';
+import { TAGS_PER_APPEND } from '../../src/commands/repository/deleting.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { MOST_REFERENCES } from '../../src/oci/manifest.ts';
 import { repository } from '../support/deciding.ts';
@@ -21,6 +22,7 @@ import {
   type Pushable,
   push,
   pushed,
+  released,
   remove,
   removed,
   tagged,
@@ -153,7 +155,11 @@ describe('pushing a manifest', () => {
   it('moves a tag with the digest that it had and since when', () =>
     repository(...withImage, tagged('latest', image), linked(otherLayer))
       .when(push(otherImage, 'latest'))
-      .thenRecords([pushed(otherImage), tagged('latest', otherImage, { digest: image.digest, since: at(4) })]));
+      .thenRecords([
+        pushed(otherImage),
+        tagged('latest', otherImage, { digest: image.digest, since: at(4) }),
+        released(image, 'tagMoved'),
+      ]));
 
   it('sets a tag anew that was deleted', () =>
     repository(...withImage, tagged('latest', image), untagged('latest', image, at(4)))
@@ -241,7 +247,7 @@ describe('deleting a tag', () => {
   it('records what it pointed at and since when, and keeps the manifest', () =>
     repository(...withImage, tagged('latest', image))
       .when(untag('latest'))
-      .thenRecords([untagged('latest', image, at(4))]));
+      .thenRecords([untagged('latest', image, at(4)), released(image, 'tagDeleted')]));
 
   it('leaves other tags of the manifest alone', () =>
     repository(...withImage, tagged('latest', image), tagged('v1', image))
@@ -376,7 +382,11 @@ describe('pushing a manifest on a condition', () => {
     precondition: { tag: 'latest', ...precondition },
   });
   const tagOnImage = [...withImage, linked(otherLayer), tagged('latest', image)] as const;
-  const moved = [pushed(otherImage), tagged('latest', otherImage, { digest: image.digest, since: at(5) })];
+  const moved = [
+    pushed(otherImage),
+    tagged('latest', otherImage, { digest: image.digest, since: at(5) }),
+    released(image, 'tagMoved'),
+  ];
 
   for (const [what, precondition] of [
     ['the tag points at the digest', { ifMatch: [image.digest] }],

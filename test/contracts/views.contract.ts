@@ -242,6 +242,32 @@ export const viewsContract = (name: string, open: OpenViews): void => {
       });
     });
 
+    describe('forgetting', () => {
+      it('removes what is before a key, whether it is there or deleted, and leaves no trace of it', async () => {
+        await views.commit(
+          step(1, [placed('a/1', 1, { colour: 'red' }), placed('a/2', 1, undefined), placed('b', 1, { colour: 'red' })]),
+        );
+        await views.get(items, 'a/1');
+        expect(await views.forget(items, 'b')).to.equal(2);
+        expect(await found({})).to.deep.equal(['b']);
+        expect(await views.get(items, 'a/1')).to.equal(undefined);
+        expect(await views.getPlaced(items, ['a/2'])).to.deep.equal([{ key: 'a/2', position: ORIGIN, value: undefined }]);
+        expect(await views.forget(items, 'b')).to.equal(0);
+      });
+
+      it('removes them by the thousand, and takes newer ones', async () => {
+        await views.commit(
+          step(
+            1,
+            Array.from({ length: 2100 }, (_, n) => placed(`x${n}`, 1, { colour: 'red' })),
+          ),
+        );
+        expect(await views.forget(items, 'y')).to.equal(2100);
+        await views.commit(step(2, [placed('x1', 2, { colour: 'blue' })]));
+        expect(await found({})).to.deep.equal(['x1']);
+      });
+    });
+
     describe('finding', () => {
       const SIZES = [5, 3, 3, 9, 1, 3];
       const byKey = (a: readonly [string, number], b: readonly [string, number]) => inBytes(a[0], b[0]);

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { expect } from 'chai';
-import { httpClient, pushImage, tagsOf } from '../support/http.ts';
+import { basic, httpClient, pushImage, tagsOf } from '../support/http.ts';
 import { randomImage } from '../support/images.ts';
 import { scratchFolder } from '../support/processes.ts';
-import { type NotStarted, refusedStart, startRegistry } from '../support/registryProcess.ts';
+import { ADMIN, type NotStarted, PASSWORD, refusedStart, startRegistry } from '../support/registryProcess.ts';
 
 const newKey = (): string => randomBytes(32).toString('base64');
 
@@ -37,6 +39,28 @@ describe('A configuration', function () {
     }
     expect(wrong.output).to.contain('70000').and.to.contain('maybe');
     expect(wrong.output).to.not.contain('hunter2').and.to.not.contain('not-a-key-at-all');
+  });
+
+  it('with a first password that is guessed first is refused, until there are users', async () => {
+    const { path: dataDir, remove } = scratchFolder();
+    const weak = { GHOSTDOCK_ADMIN_PASSWORD: 'Password123!' };
+    const wrong = await refusedStart(startRegistry({ dataDir, env: weak }));
+    expect(wrong.exit.code).to.equal(78);
+    expectSentence(wrong);
+    expect(wrong.output).to.contain('GHOSTDOCK_ADMIN_PASSWORD').and.to.contain('guessed first');
+    expect(wrong.output).not.to.contain('Password123!');
+
+    const file = join(dataDir, 'password');
+    writeFileSync(file, `${PASSWORD}\n`);
+    const mounted = { GHOSTDOCK_ADMIN_PASSWORD: undefined, GHOSTDOCK_ADMIN_PASSWORD_FILE: file };
+    const first = await startRegistry({ dataDir, env: mounted });
+    expect((await fetch(`${first.url}/v2/`, { headers: { authorization: basic(ADMIN, PASSWORD) } })).status).to.equal(200);
+    await first.stop();
+
+    const later = await startRegistry({ dataDir, env: weak });
+    expect((await fetch(`${later.url}/v2/`, { headers: { authorization: basic(ADMIN, PASSWORD) } })).status).to.equal(200);
+    await later.stop();
+    remove();
   });
 
   it('with another secret key than before is refused, and the right one still works', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { dockerFor, dockerMissing } from '../support/docker.ts';
 import { basic, bearer, expectStatus, httpClient } from '../support/http.ts';
+import { accessTokenOf, revokeAccessToken } from '../support/identities.ts';
 import { noise, tarOf } from '../support/images.ts';
 import { waitUntil } from '../support/processes.ts';
 import { ADMIN, type LogLine, PASSWORD, registryFor } from '../support/registryProcess.ts';
@@ -126,6 +127,27 @@ describe('docker', function () {
     ).to.have.length(1);
   });
 
+  it('makes a manifest list of two images, pushes it and pulls through it', async () => {
+    const list = `${host()}/docker/list:v1`;
+    const images = ['one', 'two'].map((name) => `${host()}/docker/list:${name}`);
+    for (const image of images) {
+      await build(image);
+      await docker().run('push', image);
+    }
+    await docker().run('manifest', 'create', '--insecure', list, ...images);
+    await docker().run('manifest', 'annotate', '--arch', 'riscv64', list, images[1] ?? '');
+    const digest = await docker().run('manifest', 'push', '--insecure', list);
+    const client = httpClient(registry.current().url, { authorization: basic(ADMIN, PASSWORD) });
+    const { headers, body } = expectStatus('the list', await client.send('GET', '/v2/docker/list/manifests/v1'), 200);
+    client.close();
+    expect(headers['content-type']).to.equal('application/vnd.docker.distribution.manifest.list.v2+json');
+    expect(headers['docker-content-digest']).to.equal(digest);
+    expect((JSON.parse(body.toString()) as { manifests: unknown[] }).manifests).to.have.length(2);
+    const id = await idOf(images[0] ?? '');
+    await docker().run('pull', list);
+    expect(await idOf(list)).to.equal(id);
+  });
+
   it('pulls nothing any more after it has logged out', async () => {
     const reference = `${host()}/docker/imported:v1`;
     await docker().run('rmi', reference);
@@ -133,5 +155,25 @@ describe('docker', function () {
     const { code, stderr } = await docker().attempt('pull', reference);
     expect(code).to.not.equal(0);
     expect(stderr).to.match(/no basic auth credentials|unauthorized|denied/i);
+  });
+
+  it('logs in with an access token for a password and any name, and does what the token may, until it is revoked', async () => {
+    const admin = httpClient(registry.current().url, { authorization: basic(ADMIN, PASSWORD) });
+    const token = await accessTokenOf(admin, { permissions: ['pull'], repositories: ['docker/*'] });
+    const { code, stderr } = await docker().login(host(), 'ci', token.value);
+    expect(code, stderr).to.equal(0);
+    const reference = `${host()}/docker/imported:v1`;
+    await docker().run('pull', reference);
+    await docker().run('tag', reference, `${host()}/docker/imported:v2`);
+    const pushed = await docker().attempt('push', `${host()}/docker/imported:v2`);
+    expect(pushed.code).to.not.equal(0);
+    expect(pushed.stderr).to.match(/denied/i);
+
+    await revokeAccessToken(admin, token);
+    admin.close();
+    await docker().run('rmi', reference);
+    const pulled = await docker().attempt('pull', reference);
+    expect(pulled.code).to.not.equal(0);
+    expect(pulled.stderr).to.match(/unauthorized|denied/i);
   });
 });

@@ -14,14 +14,15 @@ import {
   startUpload,
   tagsOf,
 } from '../support/http.ts';
-import { digestOf, noise, OCI_LAYER, randomImage } from '../support/images.ts';
+import { accessTokenOf, revokeAccessToken } from '../support/identities.ts';
+import { digestOf, type Image, noise, OCI_LAYER, randomImage } from '../support/images.ts';
 import { mongoForTests } from '../support/mongo/mongoForTests.ts';
 import { nodesFor } from '../support/nodes.ts';
-import { attempt } from '../support/processes.ts';
+import { attempt, waitUntil } from '../support/processes.ts';
 import { ADMIN, PASSWORD } from '../support/registryProcess.ts';
 import { requires } from '../support/reporter.ts';
-import { expectPulled, manifestStatus, remove, turns } from './acrossNodes.ts';
-import { blobDigest } from './visible.ts';
+import { expectPulled, manifestStatus, pushVisibly, remove, turns } from './acrossNodes.ts';
+import { blobDigest, repositoriesOf } from './visible.ts';
 
 const mongo = await mongoForTests();
 
@@ -99,10 +100,132 @@ describe('Two nodes on the same stores', function () {
     }
   });
 
+  it('show nothing any more of a repository that was deleted through the other, and let its name be used again', async () => {
+    for (const { turn, here, there } of turns(4)) {
+      const [old, fresh] = [`${turn} old`, `${turn} new`].map((seed) => randomImage(seed, { layers: 1 })) as [Image, Image];
+      await pushImage(admin(here), 'shared/reborn', 'old', old);
+      await remove(admin(there), '/v2/shared/reborn');
+      expectStatus('tags', await admin(here).send('GET', '/v2/shared/reborn/tags/list'), 404);
+      expect(await repositoriesOf(admin(here))).not.to.include('shared/reborn');
+      await pushImage(admin(here), 'shared/reborn', 'new', fresh);
+      await expectPulled(admin(there), 'shared/reborn', 'new', fresh);
+      for (const reference of ['old', old.manifest.digest])
+        expect(await manifestStatus(admin(there), 'shared/reborn', reference)).to.equal(404);
+    }
+  });
+
+  it('let nobody in any more whose grant, or whose place in a team, was taken away through the other', async () => {
+    const sent = async (place: number, method: string, path: string, body?: unknown): Promise<Readonly<{ id: number }>> => {
+      const sending = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
+      const answer = expectStatus(path, await admin(place).send(method, `/api/v1${path}`, sending), 200, 201, 204);
+      return answer.body.length === 0 ? { id: 0 } : JSON.parse(answer.body.toString());
+    };
+    const { id: reader } = await sent(0, 'POST', '/users', { username: 'reader', password: PASSWORD });
+    const { id: team } = await sent(1, 'POST', '/teams', { name: 'readers' });
+    await pushImage(admin(0), 'granted/image', 'v1', randomImage('granted', { layers: 1 }));
+    const pullsAt = async (place: number): Promise<number> =>
+      manifestStatus(admin(place).as(basic('reader', PASSWORD)), 'granted/image', 'v1');
+    await sent(0, 'POST', '/grants', { scope: 'granted/*', team: 'readers', level: 'read' });
+    for (const { here, there } of turns(4)) {
+      const { id } = await sent(here, 'POST', '/repositories/granted/image/-/grants', { user: 'reader', level: 'read' });
+      expect(await pullsAt(there)).to.equal(200);
+      await sent(there, 'DELETE', `/repositories/granted/image/-/grants/${id}`);
+      expect(await pullsAt(here)).to.equal(403);
+      await sent(there, 'POST', `/teams/${team}/members`, { user: 'reader' });
+      expect(await pullsAt(here)).to.equal(200);
+      await sent(here, 'DELETE', `/teams/${team}/members/${reader}`);
+      expect(await pullsAt(there)).to.equal(403);
+    }
+  });
+
+  it('keep the tags that the other was told to keep', async () => {
+    const rules = '/api/v1/repositories/shared/ruled/-/immutability';
+    const setTo = async (place: number, ...wanted: readonly string[]): Promise<void> => {
+      const sending = { body: JSON.stringify({ rules: wanted }), headers: { 'content-type': 'application/json' } };
+      expectStatus('rules', await admin(place).send('PUT', rules, sending), 200);
+    };
+    for (const { turn, here, there } of turns(4)) {
+      await pushImage(admin(here), 'shared/ruled', 'v1', randomImage(`ruled ${turn}`, { layers: 1 }));
+      await setTo(here, 'v*');
+      expectStatus('tag', await admin(there).send('DELETE', '/v2/shared/ruled/manifests/v1'), 409);
+      expectStatus('repository', await admin(there).send('DELETE', '/v2/shared/ruled'), 409);
+      await setTo(here);
+      await remove(admin(there), '/v2/shared/ruled');
+    }
+  });
+
+  it('clear away what the other one, killed meanwhile, has left of a repository', async function () {
+    this.timeout(120_000);
+    const image = randomImage('cleared', { layers: 1 });
+    const { digest, bytes, mediaType } = image.manifest;
+    await pushImage(admin(0), 'shared/cleared', 'latest', image);
+    for (let page = 0; page < 15; page += 1) {
+      const query = Array.from({ length: 100 }, (_, n) => `tag=t${page}-${n}`).join('&');
+      const sending = { body: bytes, headers: { 'content-type': mediaType } };
+      expectStatus('tags', await admin(0).send('PUT', `/v2/shared/cleared/manifests/${digest}?${query}`, sending), 201);
+    }
+    const log = await nodes().openLog();
+    const stream = `${nodes().env.GHOSTDOCK_STREAM_PREFIX}.repository-shared/cleared`;
+    const newest = async (): Promise<string> =>
+      (await log.readStream(stream, { direction: 'backwards', limit: 1 }))[0]?.type ?? 'none';
+    try {
+      await remove(admin(0), '/v2/shared/cleared');
+      await waitUntil('it has begun', async () => (await newest()) === 'TagDeleted');
+      await nodes().node(0).kill();
+      expect(await newest(), 'there is something left').to.equal('TagDeleted');
+      expectStatus('gone', await admin(1).send('GET', '/v2/shared/cleared/tags/list'), 404);
+      await waitUntil('the other one has cleared the rest', async () => (await newest()) === 'RepositoryCleared');
+    } finally {
+      await log.close();
+      await nodes().restart(0);
+    }
+    await pushVisibly(admin(0), 'shared/cleared', 'v1', image);
+    expect(await tagsOf(admin(1), 'shared/cleared')).to.deep.equal(['v1']);
+  });
+
   it('take the tokens of the other', async () => {
     for (const { turn, here, there } of turns(4)) {
       const client = admin(there).as(await tokenOf(here, 'repository:shared/token:pull,push'));
       await pushImage(client, 'shared/token', `v${turn}`, randomImage('by token', { layers: 1 }));
+    }
+  });
+
+  it('refuse an access token, and every login made from it, at once when it was revoked beside them', async () => {
+    const path = '/v2/shared/moved/manifests/latest';
+    for (const { here, there } of turns(4)) {
+      const token = await accessTokenOf(admin(here), { permissions: ['pull'] });
+      const login = await bearer(admin(there), basic('ci', token.value), 'repository:shared/moved:pull');
+      const headers = [`Bearer ${token.value}`, basic('ci', token.value), login];
+      const statuses = async (): Promise<readonly number[]> => {
+        const asked = [here, there].flatMap((place) => headers.map((header) => admin(place).as(header).send('GET', path)));
+        return [...new Set((await Promise.all(asked)).map(({ status }) => status))];
+      };
+      expect(await statuses()).to.deep.equal([200]);
+      await revokeAccessToken(admin(there), token);
+      expect(await statuses()).to.deep.equal([401]);
+    }
+  });
+
+  it('let nobody in who was suspended beside them, nor who logged out there', async () => {
+    const json = { 'content-type': 'application/json' };
+    const sent = (place: number, method: string, to: string, body: unknown) =>
+      admin(place).send(method, to, { headers: json, body: JSON.stringify(body) });
+    for (const { turn, here, there } of turns(2)) {
+      const login = { username: `person-${turn}`, password: 'blue cars sing loudly' };
+      const { id } = JSON.parse(expectStatus('create', await sent(here, 'POST', '/api/v1/users', login), 201).body.toString());
+      const sessions = await Promise.all(
+        [here, there].map(async (place) => {
+          const { token } = JSON.parse((await sent(place, 'POST', '/auth', login)).body.toString());
+          return `Bearer ${token}`;
+        }),
+      );
+      const statuses = async (place: number): Promise<readonly number[]> =>
+        Promise.all(sessions.map(async (session) => (await admin(place).as(session).send('GET', '/api/v1/users/me')).status));
+      expect(await statuses(there)).to.deep.equal([200, 200]);
+      expectStatus('logout', await admin(here).as(sessions[0]).send('POST', '/auth/logout'), 200);
+      expect(await statuses(there)).to.deep.equal([401, 200]);
+      expectStatus('suspend', await sent(here, 'PATCH', `/api/v1/users/${id}`, { suspended: true }), 200);
+      expect(await statuses(there)).to.deep.equal([401, 401]);
     }
   });
 

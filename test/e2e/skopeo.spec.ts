@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { clientFor, skopeo } from '../support/clients.ts';
 import { basic, httpClient, pushImage } from '../support/http.ts';
+import { accessTokenOf, revokeAccessToken, robotBy } from '../support/identities.ts';
 import { digestOf, imageOf, indexOf, noise, randomImage, tarOf, writeLayout } from '../support/images.ts';
 import { installed } from '../support/processes.ts';
-import { ADMIN, PASSWORD, registryFor } from '../support/registryProcess.ts';
+import { ADMIN, PASSWORD, registryFor, startRegistry } from '../support/registryProcess.ts';
 import { requires } from '../support/reporter.ts';
 import { factsIn } from './stopped.ts';
 
@@ -128,6 +129,46 @@ describe('skopeo', function () {
     expect(code).to.not.equal(0);
     expect(stderr).to.match(/manifest unknown|does not have this manifest/);
     expect((await inspect('skopeo/single:v1')).RepoTags, 'others stay').to.deep.equal(['v1', 'v2']);
+  });
+
+  it('copies an index alone only where that is allowed, and then the one image of it that is wanted', async () => {
+    const alone = ['copy', '--multi-arch', 'index-only', '--preserve-digests', TLS.to, `oci:${layout('multi')}:v1`];
+    const { code } = await client().attempt(...alone, remote('skopeo/alone:v1'));
+    expect(code).to.not.equal(0);
+
+    const sparse = await startRegistry({ env: { GHOSTDOCK_SPARSE_INDEXES: 'on' } });
+    try {
+      await client().login(sparse.host, ADMIN, PASSWORD);
+      const target = `docker://${sparse.host}/skopeo/alone`;
+      await client().run(...alone, `${target}:v1`);
+      const wanted = ['--override-arch', 'arm64', 'copy', '--preserve-digests', TLS.to, `oci:${layout('multi')}:v1`];
+      await client().run(...wanted, `${target}:arm64`);
+      expect(await client().run('inspect', '--raw', TLS.here, `${target}:v1`)).to.equal(multi.manifest.bytes.toString());
+      await client().run('--override-arch', 'arm64', 'copy', TLS.from, `${target}:v1`, `oci:${layout('sparse')}:v1`);
+      const missing = ['--override-arch', 'amd64', 'copy', TLS.from, `${target}:v1`, `oci:${layout('none')}:v1`];
+      expect((await client().attempt(...missing)).stderr).to.match(/does not have|manifest unknown/i);
+    } finally {
+      await sparse.dispose();
+    }
+  });
+
+  it("copies with a robot's token, where the token may, until it is revoked", async () => {
+    const admin = httpClient(registry.current().url, { authorization: basic(ADMIN, PASSWORD) });
+    const limits = { permissions: ['pull', 'push'], repositories: ['robot/app'], user_id: await robotBy(admin, 'robot') };
+    const token = await accessTokenOf(admin, limits);
+    expect((await client().login(host(), 'robot', token.value)).code).to.equal(0);
+    await push('single', 'robot/app:v1', '--preserve-digests');
+    expect(await rawOf('robot/app:v1')).to.equal(single.manifest.bytes.toString());
+    const elsewhere = ['copy', TLS.to, `oci:${layout('single')}:v1`, remote('robot/other:v1')];
+    const refused = await client().attempt(...elsewhere);
+    expect(refused.code).to.not.equal(0);
+    expect(refused.stderr).to.match(/denied|unauthorized|forbidden|403/i);
+
+    await revokeAccessToken(admin, token);
+    admin.close();
+    const { code, stderr } = await client().attempt('inspect', '--raw', TLS.here, remote('robot/app:v1'));
+    expect(code).to.not.equal(0);
+    expect(stderr).to.match(/unauthorized|invalid username/i);
   });
 
   it('has mounted the layers in the other repository instead of sending them again', async () => {

@@ -79,6 +79,26 @@ export const storageClient = (program: string, start: () => Client): Mocha.Suite
       expect(await local()).to.contain(pushed);
     });
 
+    it('builds an index for two platforms and pushes it with both images', async () => {
+      const list = `${host()}/${program}/multi:v1`;
+      const context = join(client().folder, 'context');
+      // From its cache podman would take the image of the first platform for the second.
+      for (const platform of ['linux/amd64', 'linux/arm64'])
+        await client().run('build', '--no-cache', '--isolation', 'chroot', '--platform', platform, '--manifest', list, context);
+      await client().run('manifest', 'push', '--all', TLS_OFF, list, `docker://${list}`);
+      const http = httpClient(registry.current().url, { authorization: basic(ADMIN, PASSWORD) });
+      const path = `/v2/${program}/multi/manifests`;
+      const index = expectStatus('the index', await http.send('GET', `${path}/v1`), 200);
+      expect(index.headers['content-type']).to.match(/image\.index|manifest\.list/);
+      const { manifests } = JSON.parse(index.body.toString()) as {
+        manifests: readonly { digest: string; platform: { architecture: string } }[];
+      };
+      expect(manifests.map(({ platform }) => platform.architecture).sort()).to.deep.equal(['amd64', 'arm64']);
+      for (const { digest } of manifests) expectStatus('an image', await http.send('HEAD', `${path}/${digest}`), 200);
+      http.close();
+      await client().run('pull', TLS_OFF, list);
+    });
+
     it('pulls nothing any more after it has logged out', async () => {
       await client().run('rmi', '--all', '--force');
       await client().run('logout', host());

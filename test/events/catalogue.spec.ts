@@ -21,7 +21,12 @@ const recordedLogs: readonly Readonly<{ name: string; events: readonly Recorded[
  * files nor `leafOf` ever change, and a new file gets its line here.
  */
 const LEAVES: Readonly<Record<string, string>> = {
+  '6-persons.ndjson': 'cefacf50d6ddeb016e264b921300b120f22f2ce94f7ed031e3424fdbf491d91f',
+  '5-access.ndjson': '21b99cd63656fab9f0c0ab75a9fdd182c6fc1d0321c70b07bb457eb3d1f95367',
+  '4-accessSeals.ndjson': '2ba46a177f34ba95c4467191fc2119d9af95c89e28fc10cf25f785d0f68d6377',
   '1-everyFact.ndjson': 'f354fd43a0cca028f24472f69e782d30f005ac03a41c5e4fe36450ec02b929f5',
+  '3-identities.ndjson': '964bf18037c93c65eba458165ff26e851206f08cb18905eb19c94fc228dca318',
+  '2-livesAndHolds.ndjson': 'f5544b4292ad958664a0ec2118a39644071757da27cbda351483820d0aa07e2f',
 };
 
 const recorded = recordedLogs.flatMap(({ events }) => events);
@@ -46,7 +51,15 @@ const withMetadata = (changed: Fields): NewEvent => {
 const without = (fields: Fields, name: string): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([key]) => key !== name));
 
-const OPTIONAL = new Set(['BlobLinked.mountedFrom', 'ManifestPushed.artifactType', 'TagMoved.previous']);
+const OPTIONAL = new Set([
+  'AccessGranted.repositoryId',
+  'AccessRevoked.repositoryId',
+  'BlobLinked.mountedFrom',
+  'ManifestHeld.subject',
+  'ManifestPushed.artifactType',
+  'ManifestReleased.subject',
+  'TagMoved.previous',
+]);
 
 describe('The catalogue of events', () => {
   it('refuses an event that it does not know', () => {
@@ -108,6 +121,21 @@ describe('The catalogue of events', () => {
     ['an unsealed e-mail address', 'UserRegistered', { email: 'admin@example.org' }],
     ['an unsealed password hash', 'PasswordChanged', { passwordHash: '$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA' }],
     ['user number 0', 'UserRegistered', { userId: 0 }],
+    ['an unsealed new address', 'EmailChanged', { email: 'ada@example.org' }],
+    ['an unsealed name', 'AccessTokenIssued', { name: 'CI' }],
+    ['an unsealed hash', 'AccessTokenIssued', { hash: 'a'.repeat(64) }],
+    ['a name in place of its fingerprint', 'UsernameReserved', { fingerprint: 'ada' }],
+    ['an unsealed subject', 'IdentityLinked', { subject: 'f81d4fae' }],
+    ['identities by their names', 'PersonErased', { identities: ['ada'] }],
+    ['21 identities', 'PersonErased', { identities: new Array(21).fill('a'.repeat(64)) }],
+    ['an unknown permission', 'AccessTokenIssued', { permissions: ['write'] }],
+    ['51 repositories', 'AccessTokenIssued', { repositories: new Array(51).fill('team/app') }],
+    ['an end that is no time', 'AccessTokenIssued', { expiresAt: 'tomorrow' }],
+    ['a user and a team at once', 'AccessGranted', { subject: { user: 1, team: 1 } }],
+    ['nobody', 'AccessGranted', { subject: {} }],
+    ['an unknown level', 'AccessGranted', { level: 'owner' }],
+    ['more than 1,000 members', 'TeamDeleted', { members: new Array(1001).fill(1) }],
+    ['too long a description', 'RepositoryDescribed', { description: 'x'.repeat(10_001) }],
     ['an unknown role', 'UserRegistered', { role: 'root' }],
   ] as const)
     it(`refuses ${type} with ${what}`, () => {
@@ -260,7 +288,7 @@ describe('The logs that past releases recorded', () => {
       const fields = catalogue.definitionOf(event.type)?.protected?.fields ?? [];
       const values = fields.map((name) => (event.data as Fields)[name]).filter((value) => value !== null);
       for (const value of [...values, event.metadata.ip, event.metadata.userAgent].filter((value) => value !== undefined))
-        expect(value).to.match(/^sealed:1:(user-\d+|month-\d{4}-\d\d):[A-Za-z0-9_-]+$/);
+        expect(value).to.match(/^sealed:1:(user-\d+|month-\d{4}-\d\d|registry):[A-Za-z0-9_-]+$/);
     }
   });
 

@@ -8,6 +8,7 @@ import { eventstoreEventLog } from '../../src/events/log/eventstore.ts';
 import { AppendTooLarge, type EventLog, NO_STREAM, WrongExpectedRevision } from '../../src/events/log/log.ts';
 import { anEvent, appendAtHead, events, everything, idsOf, rejectionOf, takeUntil } from '../contracts/eventLog/given.ts';
 import { eventLogContract } from '../contracts/eventLog.contract.ts';
+import { transientLogContract } from '../contracts/transientLog.contract.ts';
 import { startEventStore } from '../support/eventstore/eventstore.ts';
 import { eventStoreUrl, freshPrefix, openLogs, scriptedEventStore } from '../support/eventstore/given.ts';
 import { installed, run, scratchFolder } from '../support/processes.ts';
@@ -17,6 +18,7 @@ describe('The log on an event store', () => {
   const url = eventStoreUrl();
   const shared = freshPrefix();
   eventLogContract('The log on an event store', () => eventstoreEventLog(url(), { prefix: shared }), `${shared}.`);
+  transientLogContract('The log on an event store', () => eventstoreEventLog(url(), { prefix: shared }), `${shared}.`);
 });
 
 describe('The log on an event store that others use too', () => {

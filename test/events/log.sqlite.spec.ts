@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
@@ -7,6 +7,7 @@ import { LARGEST_READ, NO_STREAM } from '../../src/events/log/log.ts';
 import { type SqliteEventLog, sqliteEventLog } from '../../src/events/log/sqlite.ts';
 import { anEvent, events, everything, rejectionOf, takeUntil } from '../contracts/eventLog/given.ts';
 import { eventLogContract } from '../contracts/eventLog.contract.ts';
+import { transientLogContract } from '../contracts/transientLog.contract.ts';
 import { scratchFolder } from '../support/processes.ts';
 
 const folder = scratchFolder();
@@ -32,6 +33,33 @@ const turnsOfOthers = () => {
 
 eventLogContract('The embedded log in memory', () => sqliteEventLog(':memory:'));
 eventLogContract('The embedded log in a file', () => sqliteEventLog(newFile()));
+transientLogContract('The embedded log in memory', () => sqliteEventLog(':memory:'));
+transientLogContract('The embedded log in a file', () => sqliteEventLog(newFile()));
+
+describe('The embedded log whose newest events were dropped', () => {
+  it('is where it was when it is opened again, and goes on from there', async () => {
+    const path = newFile();
+    const log = await sqliteEventLog(path);
+    const { position } = await log.append('day', NO_STREAM, events(3));
+    await log.drop('day');
+    await log.close();
+    const again = await sqliteEventLog(path);
+    expect(await again.head()).to.equal(position);
+    const next = await again.append('other', NO_STREAM, events(1));
+    expect(Number(next.position)).to.equal(Number(position) + 1);
+    await again.close();
+  });
+
+  it('has nothing left of them on the disk', async () => {
+    const path = newFile();
+    const log = await sqliteEventLog(path);
+    await log.append('day', NO_STREAM, [anEvent({ ip: '203.0.113.77' })]);
+    await log.append('other', NO_STREAM, events(1));
+    await log.drop('day');
+    await log.close();
+    expect(readFileSync(path).includes('203.0.113.77')).to.equal(false);
+  });
+});
 
 for (const [name, place] of [
   ['in memory', () => ':memory:'],

@@ -8,7 +8,7 @@ const separator = fc.constantFrom('.', '_', '__', '-', '--', '-----');
 const ROUTE_WORDS = ['manifests', 'blobs', 'uploads', 'tags', 'list', 'latest', 'v2', 'referrers', 'sha256', 'auth', 'catalog'];
 
 const component = fc.oneof(
-  fc.constantFrom(...ROUTE_WORDS),
+  fc.constantFrom(...ROUTE_WORDS, 'tags/list', 'blobs/uploads', 'v2/manifests/x'),
   fc
     .tuple(word, fc.array(fc.tuple(separator, word), { maxLength: 3 }))
     .map(([first, rest]) => first + rest.map((parts) => parts.join('')).join('')),

@@ -226,6 +226,61 @@ describe('the token service', () => {
     });
   });
 
+  describe('logging out', () => {
+    const MESSAGE = { message: 'Successfully logged out' };
+    const sessionToken = async (): Promise<unknown> =>
+      jsonOf(await registry().anonymous.send('POST', '/auth', json({ username: 'ann', password: PASSWORD }))).token;
+    const logOut = (authorization: string | undefined): Promise<Answer> =>
+      registry().admin.as(authorization).send('POST', '/auth/logout');
+    const statusOf = async (token: unknown): Promise<number> =>
+      (await registry().admin.as(`Bearer ${token}`).send('GET', '/v2/')).status;
+
+    it('ends this session, and the tokens that were issued in it, at once', async () => {
+      const session = await sessionToken();
+      const { token } = jsonOf(await ask('&scope=repository:ann/web:pull', `Bearer ${session}`));
+      expect([await statusOf(session), await statusOf(token)]).to.deep.equal([200, 200]);
+      const answer = await logOut(`Bearer ${session}`);
+      expect([answer.status, jsonOf(answer)]).to.deep.equal([200, MESSAGE]);
+      expect(answer.headers['cache-control']).to.equal('no-store');
+      expect([await statusOf(session), await statusOf(token)]).to.deep.equal([401, 401]);
+    });
+
+    it('leaves other sessions, the password and tokens of the password alone', async () => {
+      const [one, other] = [await sessionToken(), await sessionToken()];
+      const { token } = await granted('&scope=repository:ann/web:pull');
+      await logOut(`Bearer ${one}`);
+      expect([await statusOf(one), await statusOf(other), await statusOf(token)]).to.deep.equal([401, 200, 200]);
+      expect((await ask('')).status).to.equal(200);
+    });
+
+    it('is one event a session, however often it is asked for', async () => {
+      const session = await sessionToken();
+      await logOut(`Bearer ${session}`);
+      const before = await registry().head();
+      expect((await logOut(`Bearer ${session}`)).status).to.equal(200);
+      expect(await registry().head()).to.equal(before);
+    });
+
+    it('is no failure without a session: there is none that could go on', async () => {
+      const before = await registry().head();
+      const { token } = await granted('&scope=repository:ann/web:pull');
+      for (const authorization of [undefined, 'Bearer rubbish', 'nonsense', basic('ann', 'wrong'), `Bearer ${token}`]) {
+        const answer = await logOut(authorization);
+        expect([answer.status, jsonOf(answer)]).to.deep.equal([200, MESSAGE]);
+      }
+      expect(await statusOf(token), 'no session of its own').to.equal(200);
+      expect(await registry().head()).to.equal(before);
+    });
+
+    it('keeps every other session ended, whoever ends very many', async () => {
+      const sessions: unknown[] = [];
+      for (let n = 0; n < 22; n += 1) sessions.push(await sessionToken());
+      for (const session of sessions.slice(0, 21)) await logOut(`Bearer ${session}`);
+      for (const session of sessions) expect(await statusOf(session)).to.equal(401);
+      expect(await statusOf(await sessionToken())).to.equal(200);
+    });
+  });
+
   it('ends nothing and starts nothing for another user: a token of one cannot push for another', async () => {
     const bob = await registry().register('bob');
     await exchange(bob, ['POST', '/v2/ann/web/blobs/uploads/'], { status: 403, code: 'DENIED' });

@@ -100,7 +100,7 @@ describe('GET of the catalog', () => {
     });
     await exchange(ann, ['GET', '/v2/_catalog?last=a/c'], { status: 200, json: { repositories: ['a/manifests/b'] } });
     await exchange(ann, ['GET', '/v2/_catalog?last=zzz'], { status: 200, json: { repositories: [] } });
-    await exchange(await registry().register('nobody'), ['GET', '/v2/_catalog'], { status: 200, json: { repositories: [] } });
+    await exchange(await registry().register('newcomer'), ['GET', '/v2/_catalog'], { status: 200, json: { repositories: [] } });
     const auditor = await registry().register('watcher', 'auditor');
     await exchange(auditor, ['GET', '/v2/_catalog'], { status: 200, json: { repositories: NAMES } });
   });

@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { Outcome } from '../../src/commands/execute.ts';
 import type { HttpDeps } from '../../src/http/deps.ts';
-import { goneForReaders, seenOrWarned } from '../../src/http/oci/change.ts';
 import { OCI_REFUSING } from '../../src/http/oci/errors.ts';
+import { goneForReaders, seenOrWarned } from '../../src/http/ownWrites.ts';
 import { refuseIn } from '../../src/http/refusal.ts';
 
 const OUTCOME: Outcome = { facts: [], position: '00000000000000000042' };

@@ -63,6 +63,18 @@ describe('a push on a condition', () => {
     },
   ]);
 
+  it('by digest is about the manifest itself', async () => {
+    const { admin } = registry();
+    const own = manifestOf(imageManifest({ annotations: { by: 'digest' } }));
+    const send = (headers: Readonly<Record<string, string>>) => putIf(own.digest, own, headers);
+    await exchange(admin, send({ 'if-match': etagOf(own) }), { status: 412, detail: { tag: null, digest: null } });
+    await exchange(admin, send({ 'if-none-match': '*' }), { status: 201 });
+    await exchange(admin, send({ 'if-none-match': '*' }), { status: 412, detail: { tag: null, digest: own.digest } });
+    await exchange(admin, send({ 'if-none-match': `"x", "${own.digest}"` }), { status: 412 });
+    for (const etags of ['*', `"x" , ${etagOf(own)}`]) await exchange(admin, send({ 'if-match': etags }), { status: 201 });
+    await exchange(admin, send({ 'if-match': '*', 'if-none-match': '"x"' }), { status: 201 });
+  });
+
   it('lets one of many swap a tag', async () => {
     const { admin } = registry();
     const rivals = Array.from({ length: 12 }, (_, n) => manifestOf(imageManifest({ annotations: { rival: String(n) } })));

@@ -1,10 +1,18 @@
 import { expect } from 'chai';
 import { registryFor } from '../support/app.ts';
 import { basic } from '../support/http.ts';
+import { waitUntil } from '../support/processes.ts';
 import { exchange, exchanges, jsonOf } from './exchanges.ts';
 
 describe('GET /health', () => {
   const registry = registryFor();
+  // Views that nothing is decided from are not waited for at the start.
+  before(() =>
+    waitUntil('all views are there', async () => {
+      const { status } = jsonOf(await registry().anonymous.send('GET', '/health'));
+      return status === 'healthy';
+    }),
+  );
 
   it('tells everyone that all is well: monitors have no login', async () => {
     const answer = await exchange(registry().anonymous, ['GET', '/health'], {

@@ -33,6 +33,20 @@ const anyQuery = fc.constantFrom(
   '?/manifests/z',
 );
 
+/** What means the same, whichever of its characters are percent-encoded; `slashes`: those of the name as well. */
+const anyEncoding = (path: string, slashes: number): fc.Arbitrary<string> =>
+  fc
+    .array(fc.constantFrom('plain', 'plain', 'upper', 'lower'), { minLength: path.length, maxLength: path.length })
+    .map((choices) =>
+      [...path]
+        .map((character, at) => {
+          const hex = character.charCodeAt(0).toString(16);
+          if (choices[at] === 'plain' || character === ':' || (character === '/' && at >= slashes)) return character;
+          return `%${choices[at] === 'upper' ? hex.toUpperCase() : hex}`;
+        })
+        .join(''),
+    );
+
 describe('the name in a path of /v2', () => {
   it('is one segment, whatever it looks like, and the rest is as it was', () => {
     fc.assert(
@@ -46,6 +60,47 @@ describe('the name in a path of /v2', () => {
     );
   });
 
+  it('is the same however the path is percent-encoded, as far as that means the same', () => {
+    const encoded = fc
+      .tuple(anyName, anyTail)
+      .chain(([name, tail]) => fc.tuple(fc.constant({ name, tail }), anyEncoding(`${name}${tail}`, name.length)));
+    fc.assert(
+      fc.property(encoded, anyQuery, ([{ name, tail }, path], query) => {
+        const rewritten = withNameAsSegment(`/v2/${path}${query}`).replaceAll('%2f', '%2F');
+        expect(rewritten).to.equal(`/v2/${name.replaceAll('/', '%2F')}${tail}${query}`);
+      }),
+      { numRuns: 1000 },
+    );
+    expect(withNameAsSegment('/v2/a/b%252F%2561/tags/list'), 'decoded once').to.equal('/v2/a%2Fb%252F%2561/tags/list');
+    expect(withNameAsSegment('/v2/a/%C3%A9%3F%23/tags/list'), 'what is reserved stays').to.equal(
+      '/v2/a%2F%C3%A9%3F%23/tags/list',
+    );
+  });
+
+  it('is all there is where the end says nothing', () => {
+    const resource = /.\/(?:(?:tags\/list|blobs\/uploads)$|(?:manifests|blobs|blobs\/uploads|referrers)\/[^/]*$)/;
+    const others = fc.constantFrom(
+      'tags/list',
+      'blobs/uploads',
+      'manifests/x',
+      'blobs/x',
+      'tags',
+      'uploads/x',
+      'blobs/uploads/x',
+    );
+    const plain = anyName.filter((name) => !resource.test(name));
+    fc.assert(
+      fc.property(fc.oneof(plain, others), fc.constantFrom('', '/'), anyQuery, (name, end, query) => {
+        const rewritten = withNameAsSegment(`/v2/${name}${end}${query}`);
+        expect(rewritten.replace('/?', '?')).to.equal(
+          `/v2/${name.replaceAll('/', '%2F')}${rewritten.endsWith('/') ? '/' : ''}${query}`,
+        );
+        expect(withNameAsSegment(rewritten), 'once is enough').to.equal(rewritten);
+      }),
+    );
+    expect(withNameAsSegment('/v2/a%2fb/c?x=/d')).to.equal('/v2/a%2fb%2Fc?x=/d');
+  });
+
   it('is left alone where there is none', () => {
     for (const url of [
       '/',
@@ -53,8 +108,12 @@ describe('the name in a path of /v2', () => {
       '/v2/',
       '/v2/?x=/a/manifests/b',
       '/v2/_catalog?last=a/b/tags/list',
-      '/v2/tags/list',
-      '/v2/a/b',
+      '/v2/_oci/ext/discover',
+      '/v2/../a',
+      '/v2/a/b#c',
+      '/api/v1/repositories',
+      '/api/v1/repositories/',
+      '/api/v1/users/a/b',
       '/auth',
       '*',
       '',
@@ -69,6 +128,24 @@ describe('the name in a path of /v2', () => {
         expect(withNameAsSegment(url).endsWith(`?${query}`)).to.equal(true);
       }),
     );
+  });
+});
+
+describe('the name in a path of the management API', () => {
+  const before = '/api/v1/repositories';
+
+  it('ends with the path, or where nothing of a name can stand', () => {
+    fc.assert(
+      fc.property(anyName, fc.constantFrom('', '/-/immutability', '/-/tags/v1', '/-/'), anyQuery, (name, tail, query) => {
+        const rewritten = withNameAsSegment(`${before}/${name}${tail}${query}`);
+        expect(rewritten).to.equal(`${before}/${name.replaceAll('/', '%2F')}${tail}${query}`);
+        expect(withNameAsSegment(rewritten), 'once is enough').to.equal(rewritten);
+        expect(withNameAsSegment(`${before}/${encodeURIComponent(name)}${tail}${query}`)).to.equal(rewritten);
+      }),
+      { numRuns: 1000 },
+    );
+    expect(withNameAsSegment(`${before}/a/b/`), 'a slash at the end').to.equal(`${before}/a%2Fb/`);
+    expect(withNameAsSegment(`${before}/a/-/b/-/c`), 'the first of two').to.equal(`${before}/a/-/b/-/c`);
   });
 });
 
@@ -100,6 +177,15 @@ describe('a repository with any name that the grammar allows', () => {
         await exchange(admin, ['DELETE', `/v2/${name}/manifests/${tag}`], { status: 202 });
         await exchange(admin, ['DELETE', `/v2/${name}/blobs/${own.digest}`], { status: 202 });
         expect(await tagsOf(admin, name)).not.to.contain(tag);
+        const odd = [...encoded].map((character) => (character === 'a' ? '%61' : character)).join('');
+        const { digest } = IMAGE.manifest;
+        await exchange(admin, ['GET', `/v2/${odd}/t%61gs/list`], { status: 200 });
+        for (const path of [name, encoded, odd]) {
+          await exchange(admin, ['GET', `/v2/${path}/referrers/${digest}`], { status: 200 });
+          await exchange(admin, ['HEAD', `/v2/${path}/blobs/${IMAGE.config.digest}`], { status: 200 });
+        }
+        await exchange(admin, ['DELETE', `/v2/${odd}/manifests/${digest}`], { status: 202 });
+        await exchange(admin, ['GET', `/v2/${name}/manifests/${digest}`], { status: 404, code: 'MANIFEST_UNKNOWN' });
       }),
       { numRuns: 40 },
     );

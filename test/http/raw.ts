@@ -13,7 +13,8 @@ export const connection = async (port: number): Promise<Socket> => {
 export const head = (requestLine: string, ...headers: readonly string[]): string =>
   `${[`${requestLine} HTTP/1.1`, 'Host: registry.test', ...headers].join('\r\n')}\r\n\r\n`;
 
-const parsed = (bytes: Buffer): Answer => {
+/** The first answer in these bytes, with all that follows it as its body. */
+export const parsed = (bytes: Buffer): Answer => {
   const end = bytes.indexOf('\r\n\r\n');
   const [statusLine = '', ...lines] = bytes.toString('latin1', 0, end).split('\r\n');
   const headers = Object.fromEntries(

@@ -126,9 +126,10 @@ describe('GET of referrers', () => {
       gets: { status: 400, code: 'DIGEST_INVALID' },
     },
     {
-      it: 'knows no repository that nobody pushed to',
+      // A 404 would tell clients that there is no such API (OCI distribution spec, *Listing referrers*).
+      it: 'has an empty list for a repository that nobody pushed to',
       send: ['GET', `/v2/m/none/referrers/${digestOf('x')}`],
-      gets: { status: 404, code: 'NAME_UNKNOWN' },
+      gets: { status: 200, json: { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] } },
     },
     { it: 'takes no other method', send: ['POST', path], gets: { status: 405, headers: { allow: 'GET, HEAD' } } },
     { it: 'refuses a page of a size that is no number', send: ['GET', `${path}?n=x`], gets: { status: 400 } },
@@ -173,6 +174,68 @@ describe('GET of referrers', () => {
     await exchange(admin, ['GET', ofLate], { status: 200, json: answered(listed(early, SIGNATURE)) });
     await exchange(admin, ['DELETE', `/v2/${NAME}/manifests/${early.digest}`], { status: 202 });
     await exchange(admin, ['GET', ofLate], { status: 200, json: answered() });
+  });
+
+  it('lists what refers to a referrer, what refers to an index, and an index with images and a subject', async () => {
+    const { admin } = registry();
+    const pushed = async (value: object, mediaType = OCI_MANIFEST): Promise<Manifest> => {
+      const manifest = manifestOf(value, mediaType);
+      await exchange(admin, put(NAME, manifest.digest, manifest), { status: 201 });
+      return manifest;
+    };
+    const indexed = { schemaVersion: 2, mediaType: OCI_INDEX };
+    const child = await pushed(imageManifest({ annotations: { n: 'child' } }));
+    const nested = await pushed({ ...indexed, manifests: [subjectOf(child)] }, OCI_INDEX);
+    const root = await pushed({ ...indexed, manifests: [subjectOf(nested), subjectOf(child)] }, OCI_INDEX);
+    const first = await pushed(imageManifest({ artifactType: SIGNATURE, subject: subjectOf(nested) }));
+    const second = await pushed(imageManifest({ artifactType: SIGNATURE, subject: subjectOf(first) }));
+    const list = await pushed(
+      { ...indexed, manifests: [subjectOf(child)], artifactType: SBOM, subject: subjectOf(root) },
+      OCI_INDEX,
+    );
+    for (const [subject, ...expected] of [
+      [nested, listed(first, SIGNATURE)],
+      [first, listed(second, SIGNATURE)],
+      [root, listed(list, SBOM)],
+      [child],
+      [second],
+    ] as const)
+      await exchange(admin, ['GET', `/v2/${NAME}/referrers/${subject.digest}`], { status: 200, json: answered(...expected) });
+    // A tag that goes takes nothing with it.
+    await exchange(admin, put(NAME, 'signed', first), { status: 201 });
+    await exchange(admin, ['DELETE', `/v2/${NAME}/manifests/signed`], { status: 202 });
+    await exchange(admin, ['GET', `/v2/${NAME}/referrers/${nested.digest}`], {
+      status: 200,
+      json: answered(listed(first, SIGNATURE)),
+    });
+  });
+
+  it('lists by sha512 what names its subject so, and keeps the algorithms apart', async () => {
+    const { admin } = registry();
+    const bytes = Buffer.from(JSON.stringify(imageManifest({ annotations: { n: 'sha512' } })));
+    const byLong = { mediaType: OCI_MANIFEST, digest: digestOf(bytes, 'sha512'), size: bytes.length };
+    const referrer = manifestOf(imageManifest({ artifactType: SBOM, subject: byLong }));
+    const digest = digestOf(referrer.bytes, 'sha512');
+    await exchange(admin, put(NAME, digest, referrer), { status: 201, headers: { 'oci-subject': byLong.digest } });
+    await exchange(admin, ['GET', `/v2/${NAME}/referrers/${byLong.digest}`], {
+      status: 200,
+      json: answered(listed({ ...referrer, digest }, SBOM)),
+    });
+    await exchange(admin, ['GET', `/v2/${NAME}/referrers/${digestOf(bytes)}`], { status: 200, json: answered() });
+  });
+
+  it('lists one of a type that nobody here knows by its subject, and not by what is none', async () => {
+    const { admin } = registry();
+    const type = 'application/vnd.example.certificate+json';
+    const subject = subjectOf(manifestOf({ another: 'subject' }));
+    const known = manifestOf({ schemaVersion: 2, subject, artifactType: SBOM }, type);
+    const letter = manifestOf({ schemaVersion: 2, subject: 'Dear all', artifactType: [1] }, type);
+    await exchange(admin, put(NAME, 'known', known), { status: 201, headers: { 'oci-subject': (subject as Descriptor).digest } });
+    await exchange(admin, put(NAME, 'letter', letter), { status: 201, headers: { 'oci-subject': undefined } });
+    await exchange(admin, ['GET', `/v2/${NAME}/referrers/${(subject as Descriptor).digest}`], {
+      status: 200,
+      json: answered(listed(known, SBOM)),
+    });
   });
 
   it('keeps what refers to a subject that was deleted', async () => {

@@ -1,7 +1,10 @@
 import { createSecretKey, randomBytes, randomUUID } from 'node:crypto';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { decodeJwt } from 'jose';
+import { newAccessTokenValue } from '../../src/identity/accessTokenValue.ts';
 import {
+  type AccessToken,
   type Account,
   type Authentication,
   authenticate,
@@ -20,6 +23,10 @@ const PASSWORD = 'pass:word:ä€🔑';
 const SESSION: Grant = { use: 'session', userId: 7, securityVersion: 3 };
 const ANN: Caller = { kind: 'user', userId: 7, username: 'ann', role: 'user', securityVersion: 3 };
 
+const VALUE = newAccessTokenValue();
+const LIMITS = { tokenId: 12, permissions: ['pull'], repositories: ['ann/*'], expiresAt: '2026-11-03T10:00:00.000Z' } as const;
+const NOW = Date.parse('2026-11-03T09:59:59.999Z');
+
 const SECRETS = sqliteSecrets(':memory:', createSecretKey(randomBytes(32)));
 await ensureSigningKey(SECRETS, 'k1');
 const KEYS = await signingKeys(SECRETS);
@@ -32,8 +39,12 @@ describe('authenticate', () => {
   let account: Account;
   let lookups: string[];
   let authentication: Authentication;
+  let token: AccessToken | undefined;
 
   const bearer = async (grant: Grant): Promise<string> => `Bearer ${(await authentication.tokens.issue(grant)).token}`;
+  /** Ann, in the session whose token this is. */
+  const inSession = (header: string): Caller => ({ ...ANN, sessionId: decodeJwt(header.slice('Bearer '.length)).jti }) as Caller;
+
   const refused = async (header: string): Promise<void> => {
     const error = await refusalOf(() => authenticate(header, authentication));
     expect(error).to.include({ code: 'UNAUTHENTICATED', message: 'The credentials are not valid.' });
@@ -41,7 +52,15 @@ describe('authenticate', () => {
   };
 
   beforeEach(() => {
-    account = { userId: 7, username: 'ann', role: 'user', passwordHash: PASSWORD_HASH, securityVersion: 3, suspended: false };
+    account = {
+      userId: 7,
+      username: 'ann',
+      role: 'user',
+      passwordHash: PASSWORD_HASH,
+      securityVersion: 3,
+      suspended: false,
+      endedSessions: [],
+    };
     lookups = [];
     authentication = {
       accounts: {
@@ -53,11 +72,15 @@ describe('authenticate', () => {
           lookups.push(String(userId));
           return userId === account.userId ? account : undefined;
         },
+        findToken: (tokenId) => (tokenId === token?.tokenId ? token : undefined),
+        findOwner: (hash) => (hash === VALUE.hash ? { tokenId: 12, userId: 7 } : undefined),
       },
       passwords: passwords({ memoryCost: 8, timeCost: 1, width: 1, longestQueue: 100 }),
       tokens: tokens({ keys: KEYS, issuer: 'ghostdock', service: 'registry', newId: randomUUID }),
       anonymousPull: true,
+      now: () => NOW,
     };
+    token = { ...LIMITS, userId: 7 };
   });
 
   after(() => SECRETS.close());
@@ -105,19 +128,46 @@ describe('authenticate', () => {
       await underWay;
     });
 
+    it('costs one check of a password each, and makes no difference by whose it is', async () => {
+      let checks = 0;
+      const { verify } = authentication.passwords;
+      const counted = {
+        ...authentication.passwords,
+        verify: (...attempt: Parameters<typeof verify>) => {
+          checks += 1;
+          return verify(...attempt);
+        },
+      };
+      authentication = { ...authentication, passwords: counted };
+      for (const header of [basic('ann', 'wrong'), basic('nobody', PASSWORD), basic('ann', '')]) {
+        checks = 0;
+        await refused(header);
+        expect(checks).to.equal(1);
+      }
+      account = { ...account, suspended: true };
+      checks = 0;
+      await refused(basic('ann', PASSWORD));
+      expect(checks, 'a suspended user').to.equal(1);
+    });
+
     it('refuses a user whose password hash is erased', async () => {
       account = { ...account, passwordHash: 'erased' };
       await refused(basic('ann', 'erased'));
     });
 
     it('works where users are looked up elsewhere', async () => {
-      const { findByUsername, findById } = authentication.accounts;
+      const { findByUsername, findById, findToken, findOwner } = authentication.accounts;
       const accounts = {
+        findToken: async (tokenId: number) => findToken(tokenId),
+        findOwner: async (hash: string) => findOwner(hash),
         findByUsername: async (name: string) => findByUsername(name),
         findById: async (id: number) => findById(id),
       };
       expect(await authenticate(basic('ann', PASSWORD), { ...authentication, accounts })).to.deep.equal(ANN);
-      expect(await authenticate(await bearer(SESSION), { ...authentication, accounts })).to.deep.equal(ANN);
+      const header = await bearer(SESSION);
+      expect(await authenticate(header, { ...authentication, accounts })).to.deep.equal(inSession(header));
+      const owned = { ...ANN, token: LIMITS };
+      expect(await authenticate(basic('ann', VALUE.value), { ...authentication, accounts })).to.deep.equal(owned);
     });
 
     it('is what logins with a body use', async () => {
@@ -128,7 +178,8 @@ describe('authenticate', () => {
 
   describe('by Bearer', () => {
     it('knows the user of a session', async () => {
-      expect(await authenticate(await bearer(SESSION), authentication)).to.deep.equal(ANN);
+      const header = await bearer(SESSION);
+      expect(await authenticate(header, authentication)).to.deep.equal(inSession(header));
     });
 
     it('knows the user of a docker token, limited to its scopes', async () => {
@@ -142,7 +193,7 @@ describe('authenticate', () => {
     it('takes role and name from the user as it is now', async () => {
       const header = await bearer(SESSION);
       account = { ...account, role: 'auditor' };
-      expect(await authenticate(header, authentication)).to.deep.equal({ ...ANN, role: 'auditor' });
+      expect(await authenticate(header, authentication)).to.deep.equal({ ...inSession(header), role: 'auditor' });
     });
 
     it('knows an anonymous token, which may pull what is public if the registry lets it', async () => {
@@ -156,14 +207,14 @@ describe('authenticate', () => {
     it('answers at once when the token was verified before, and still looks whether it was revoked', async () => {
       const header = await bearer(SESSION);
       await authenticate(header, authentication);
-      expect(authenticate(header, authentication)).to.deep.equal(ANN);
+      expect(authenticate(header, authentication)).to.deep.equal(inSession(header));
       for (const change of [{ suspended: true }, { securityVersion: 4 }, { userId: 8 }]) {
         const before = account;
         account = { ...account, ...change };
         await refused(header);
         account = before;
       }
-      expect(authenticate(header, authentication)).to.deep.equal(ANN);
+      expect(authenticate(header, authentication)).to.deep.equal(inSession(header));
     });
 
     it('refuses a token of an earlier and of a later security version', async () => {
@@ -178,6 +229,105 @@ describe('authenticate', () => {
       expect((await refusalOf(() => authenticateRefresh(token, authentication))).code).to.equal('UNAUTHENTICATED');
       const { token: session } = await authentication.tokens.issue({ ...SESSION, securityVersion: 4 });
       expect((await refusalOf(() => authenticateRefresh(session, authentication))).code).to.equal('UNAUTHENTICATED');
+    });
+  });
+
+  describe('by access token', () => {
+    const OWNED = { ...ANN, token: LIMITS };
+
+    it('knows its owner, with the limits of the token, at once', () => {
+      expect(authenticate(`Bearer ${VALUE.value}`, authentication)).to.deep.equal(OWNED);
+      expect(authenticate(basic('ann', VALUE.value), authentication)).to.deep.equal(OWNED);
+    });
+
+    it('needs no username that is right: clients want one, and it makes no difference', () => {
+      for (const username of ['x', 'bob', 'oauth2accesstoken'])
+        expect(authenticate(basic(username, VALUE.value), authentication)).to.deep.equal(OWNED);
+    });
+
+    it('takes the place of the password in logins with a body', async () => {
+      expect(await authenticatePassword('anybody', VALUE.value, authentication)).to.deep.equal(OWNED);
+    });
+
+    it('never checks a password: it has all the entropy that it needs', async () => {
+      const verify = (): never => {
+        throw new Error('No password is to be checked.');
+      };
+      const without = { ...authentication, passwords: { ...authentication.passwords, verify, remembers: verify } };
+      expect(await authenticate(basic('ann', VALUE.value), without)).to.deep.equal(OWNED);
+      const error = await refusalOf(() => authenticate(basic('ann', newAccessTokenValue().value), without));
+      expect(error.code).to.equal('UNAUTHENTICATED');
+    });
+
+    /** What ends a token, and what it is then. */
+    const ends: Readonly<Record<string, () => void>> = {
+      'that is revoked': () => {
+        token = undefined;
+      },
+      'that expires now': () => {
+        token = { ...LIMITS, userId: 7, expiresAt: new Date(NOW).toISOString() };
+      },
+      'of somebody else': () => {
+        token = { ...LIMITS, userId: 8 };
+      },
+      'whose owner is suspended': () => {
+        account = { ...account, suspended: true };
+      },
+      'whose owner is gone': () => {
+        account = { ...account, userId: 8 };
+      },
+    };
+    const withNew = (value: string): readonly string[] => [`Bearer ${value}`, basic('ann', value)];
+    for (const [what, end] of Object.entries(ends))
+      it(`refuses one ${what}, and every login that was made from it`, async () => {
+        const access = [{ type: 'repository', name: 'ann/web', actions: ['pull'] }];
+        const grants: readonly Grant[] = [
+          { ...SESSION, accessTokenId: 12 },
+          { ...SESSION, use: 'registry', access, accessTokenId: 12 },
+        ];
+        const logins = await Promise.all(grants.map(bearer));
+        const { token: refresh } = await authentication.tokens.issue({ ...SESSION, use: 'refresh', accessTokenId: 12 });
+        for (const login of logins) expect(await authenticate(login, authentication)).to.deep.include({ token: LIMITS });
+        expect(await authenticateRefresh(refresh, authentication)).to.deep.include({ token: LIMITS });
+        end();
+        for (const header of [...withNew(VALUE.value), ...logins]) await refused(header);
+        expect((await refusalOf(() => authenticateRefresh(refresh, authentication))).code).to.equal('UNAUTHENTICATED');
+      });
+
+    it('refuses one that there is not', async () => {
+      for (const header of withNew(newAccessTokenValue().value)) await refused(header);
+    });
+
+    it('goes on when the password changes, and the logins that were made from it do not', async () => {
+      const login = await bearer({ ...SESSION, accessTokenId: 12 });
+      account = { ...account, securityVersion: 4 };
+      expect(authenticate(`Bearer ${VALUE.value}`, authentication)).to.deep.equal({ ...OWNED, securityVersion: 4 });
+      await refused(login);
+    });
+
+    it('has the rights that its owner has now', () => {
+      account = { ...account, role: 'auditor' };
+      expect(authenticate(`Bearer ${VALUE.value}`, authentication)).to.deep.equal({ ...OWNED, role: 'auditor' });
+    });
+
+    it('may never expire', () => {
+      token = { ...LIMITS, userId: 7, expiresAt: null };
+      expect(authenticate(`Bearer ${VALUE.value}`, authentication)).to.deep.include({ token: { ...LIMITS, expiresAt: null } });
+    });
+  });
+
+  describe('in a session that has ended', () => {
+    it('refuses its token and what was issued in it, and nothing else', async () => {
+      const header = await bearer(SESSION);
+      const sessionId = decodeJwt(header.slice('Bearer '.length)).jti ?? '';
+      const within = await bearer({ ...SESSION, use: 'registry', access: [], sessionId });
+      const other = await bearer(SESSION);
+      for (const each of [header, within, other]) await authenticate(each, authentication);
+      account = { ...account, endedSessions: [{ sessionId: 'another' }, { sessionId }] };
+      await refused(header);
+      await refused(within);
+      expect(await authenticate(other, authentication)).to.deep.equal(inSession(other));
+      expect(await authenticate(basic('ann', PASSWORD), authentication)).to.deep.equal(ANN);
     });
   });
 
@@ -204,7 +354,7 @@ describe('authenticate', () => {
       'a tab between': basic('ann', PASSWORD).replace(' ', '\t'),
       'a bearer of nothing': 'Bearer ',
       'a bearer of garbage': 'Bearer garbage',
-      'an access token that there is not': 'Bearer ghd_0123456789',
+      'what only begins like an access token': 'Bearer ghd_0123456789',
     };
     for (const [what, header] of Object.entries(headers)) {
       it(`${what}, without looking anybody up`, async () => {

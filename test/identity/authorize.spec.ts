@@ -1,13 +1,16 @@
 import { expect } from 'chai';
+import type { Permission } from '../../src/events/accessTokens.ts';
+import type { Level } from '../../src/events/grants.ts';
 import type { Role } from '../../src/events/users.ts';
 import {
   type Action,
   authorize,
   REGISTRY,
   type Reason,
+  type RegistryAction,
   type RepositoryAction,
+  type RepositoryResource,
   type Resource,
-  readableNames,
 } from '../../src/identity/authorize.ts';
 import type { Caller } from '../../src/identity/caller.ts';
 import type { Scope } from '../../src/identity/scopes.ts';
@@ -49,30 +52,44 @@ const RESOURCES: Readonly<Record<string, Resource>> = {
   'library/ann/web': missing('library/ann/web'),
 };
 
-// One column a caller, in the order of CALLERS: what of (l)oading, (p)ushing, (d)eleting is allowed.
+// One column a caller, in the order of CALLERS: what of (l)oading, (p)ushing, (d)eleting, (c)onfiguring, (i)nspecting and (t)ransferring is allowed.
 const MATRIX: Readonly<Record<string, string>> = {
   //                                  operator admin auditor user robot anonymous+ anonymous
-  'ann/web, hers': '                  lpd      lpd   l       lpd  lpd   -          -',
-  "ann/web, somebody's": '            lpd      lpd   l       lpd  lpd   -          -',
-  'ann/a/b, missing': '               lpd      lpd   l       lpd  lpd   -          -',
-  'team/web, hers': '                 lpd      lpd   l       lpd  lpd   -          -',
-  'team/web, public': '               lpd      lpd   l       l    l     l          -',
-  'team/web, private': '              lpd      lpd   l       -    -     -          -',
-  "team/web, nobody's": '             lpd      lpd   l       -    -     -          -',
-  'team/web, missing': '              lpd      lpd   l       -    -     -          -',
-  'annex/web': '                      lpd      lpd   l       -    -     -          -',
-  'annex/web, missing': '             lpd      lpd   l       -    -     -          -',
-  'ann, a name without a namespace': 'lpd      lpd   l       -    -     -          -',
-  'library/ann/web': '                lpd      lpd   l       -    -     -          -',
+  'ann/web, hers': '                  lpdcit     lpdcit  li       lpdcit lpdcit  -          -',
+  "ann/web, somebody's": '            lpdcit     lpdcit  li       lpdcit lpdcit  -          -',
+  'ann/a/b, missing': '               lpdcit     lpdcit  li       lpdcit lpdcit  -          -',
+  'team/web, hers': '                 lpdcit     lpdcit  li       lpdcit lpdcit  -          -',
+  'team/web, public': '               lpdcit     lpdcit  li       l    l     l          -',
+  'team/web, private': '              lpdcit     lpdcit  li       -    -     -          -',
+  "team/web, nobody's": '             lpdcit     lpdcit  li       -    -     -          -',
+  'team/web, missing': '              lpdcit     lpdcit  li       -    -     -          -',
+  'annex/web': '                      lpdcit     lpdcit  li       -    -     -          -',
+  'annex/web, missing': '             lpdcit     lpdcit  li       -    -     -          -',
+  'ann, a name without a namespace': 'lpdcit     lpdcit  li       -    -     -          -',
+  'library/ann/web': '                lpdcit     lpdcit  li       -    -     -          -',
 };
-const LETTERS: Readonly<Record<RepositoryAction, string>> = { pull: 'l', push: 'p', delete: 'd' };
+const LETTERS: Readonly<Record<RepositoryAction, string>> = {
+  pull: 'l',
+  push: 'p',
+  delete: 'd',
+  configure: 'c',
+  inspect: 'i',
+  transfer: 't',
+};
 
-const REGISTRY_MATRIX: Readonly<Record<'catalog' | 'version', string>> = {
+const REGISTRY_MATRIX: Readonly<Record<RegistryAction, string>> = {
   catalog: 'yes yes yes yes yes yes no',
   version: 'yes yes yes yes yes no no',
+  readUsers: 'yes yes yes no no no no',
+  manageUsers: 'yes yes no no no no no',
+  readOwnAccount: 'yes yes yes yes yes no no',
+  manageOwnAccount: 'yes yes yes yes yes no no',
+  readAccess: 'yes yes yes no no no no',
+  manageAccess: 'yes yes no no no no no',
+  readTeams: 'yes yes yes yes yes no no',
 };
 
-const ACTIONS = ['pull', 'push', 'delete'] as const;
+const ACTIONS = ['pull', 'push', 'delete', 'configure', 'inspect', 'transfer'] as const;
 const allowed = (caller: Caller, action: Action, resource: Resource): boolean => authorize(caller, action, resource).allowed;
 const cells = (row: string): string[] => row.trim().split(/ +/);
 const callers = Object.entries(CALLERS);
@@ -90,7 +107,7 @@ describe('authorize', () => {
     });
   }
 
-  for (const action of ['catalog', 'version'] as const) {
+  for (const action of Object.keys(REGISTRY_MATRIX) as RegistryAction[]) {
     it(`grants the registry's ${action} to whom the matrix says`, () => {
       const granted = callers.map(([, caller]) => (allowed(caller, action, REGISTRY) ? 'yes' : 'no'));
       expect(granted).to.deep.equal(cells(REGISTRY_MATRIX[action]));
@@ -160,6 +177,74 @@ describe('authorize', () => {
     });
   });
 
+  describe('with an access token', () => {
+    const holding = (role: Role, permissions: readonly Permission[], ...repositories: readonly string[]): Caller =>
+      ({ ...ann(role), token: { tokenId: 5, permissions, repositories, expiresAt: null } }) as Caller;
+    const PERMISSIONS: readonly Permission[] = ['pull', 'push', 'delete', 'admin'];
+    // Every set of permissions there is.
+    const SETS = Array.from({ length: 16 }, (_, n) => PERMISSIONS.filter((_permission, bit) => (n >> bit) % 2 === 1));
+    const GLOBS: readonly (readonly string[])[] = [[], ['ann/web'], ['ann/*'], ['team/*', 'annex/web'], ['web/*'], ['an/*']];
+    const inGlobs = (globs: readonly string[], name: string): boolean =>
+      globs.length === 0 || globs.some((glob) => glob === name || (glob.endsWith('/*') && name.startsWith(glob.slice(0, -1))));
+
+    for (const role of ['admin', 'auditor', 'user', 'robot'] as const) {
+      it(`grants ${role} in repositories what both the token and its owner may do`, () => {
+        for (const resource of Object.values(RESOURCES)) {
+          if (resource.type !== 'repository') continue;
+          for (const permissions of SETS)
+            for (const globs of GLOBS)
+              for (const action of ACTIONS) {
+                const inToken = (permissions as readonly Action[]).includes(action) || permissions.includes('admin');
+                const expected = inToken && inGlobs(globs, resource.name) && allowed(ann(role), action, resource);
+                const granted = allowed(holding(role, permissions, ...globs), action, resource);
+                expect(granted, `${action} ${resource.name} with ${permissions} for ${globs}`).to.equal(expected);
+              }
+        }
+      });
+
+      it(`grants ${role} users and tokens with the permission admin for all repositories alone`, () => {
+        for (const action of ['readUsers', 'manageUsers', 'manageOwnAccount', 'readAccess', 'manageAccess'] as const)
+          for (const permissions of SETS)
+            for (const globs of GLOBS) {
+              const inToken = permissions.includes('admin') && globs.length === 0;
+              const expected = inToken && allowed(ann(role), action, REGISTRY);
+              expect(allowed(holding(role, permissions, ...globs), action, REGISTRY)).to.equal(expected);
+            }
+      });
+    }
+
+    it('lets every token ask for the version and for its owner', () => {
+      for (const action of ['version', 'readOwnAccount'] as const)
+        for (const globs of GLOBS) expect(allowed(holding('user', [], ...globs), action, REGISTRY)).to.equal(true);
+    });
+
+    it('grants the catalog to those who may pull, everywhere', () => {
+      const listing = (permissions: readonly Permission[], ...globs: readonly string[]): boolean =>
+        allowed(holding('user', permissions, ...globs), 'catalog', REGISTRY);
+      expect([listing(['pull']), listing(['admin']), listing(['push', 'delete']), listing(['pull'], 'ann/*')]).to.deep.equal([
+        true,
+        true,
+        false,
+        false,
+      ]);
+    });
+
+    it('takes a prefix for what stands under it, and not for itself or its neighbours', () => {
+      const pulls = (name: string): boolean => allowed(holding('admin', ['pull'], 'team/*'), 'pull', missing(name));
+      expect(['team/a', 'team/a/b', 'team', 'team/', 'teams/a', 'x/team/a'].map(pulls)).to.deep.equal([
+        ...[true, true, false, false, false, false],
+      ]);
+    });
+
+    it('is cut down once more by the scopes of a login that was made from it', () => {
+      const access = [{ type: 'repository', name: 'ann/web', actions: ['pull', 'push'] }];
+      const caller = { ...holding('user', ['pull']), access } as Caller;
+      expect(allowed(caller, 'pull', missing('ann/web'))).to.equal(true);
+      expect(allowed(caller, 'push', missing('ann/web')), 'not in the token').to.equal(false);
+      expect(allowed(caller, 'pull', missing('ann/base')), 'not in the scopes').to.equal(false);
+    });
+  });
+
   describe('says why not:', () => {
     const privately = existing('team/web', SOMEBODY, 'private');
     const cases: readonly (readonly [Reason, Caller, Action, Resource])[] = [
@@ -171,6 +256,8 @@ describe('authorize', () => {
       ['notYours', ann('robot'), 'delete', privately],
       ['readOnly', ann('auditor'), 'push', missing('ann/web')],
       ['tokenScope', { ...ann('admin'), access: [] } as Caller, 'pull', privately],
+      ['notYours', ann('user'), 'readUsers', REGISTRY],
+      ['readOnly', ann('auditor'), 'manageUsers', REGISTRY],
       ['unknownAction', ann('admin'), 'catalog', privately],
       ['unknownAction', { kind: 'operator' }, 'push', REGISTRY],
       ['unknownAction', ann('admin'), 'toString' as Action, privately],
@@ -183,20 +270,31 @@ describe('authorize', () => {
     }
   });
 
-  it('tells lists what a caller may pull, in agreement with what it grants', () => {
-    for (const [, caller] of callers) {
-      const readable = readableNames(caller);
-      for (const resource of Object.values(RESOURCES)) {
-        if (resource.type !== 'repository' || resource.repository === undefined) continue;
-        const { name, repository } = resource;
-        const listed =
-          readable === 'all' ||
-          (readable !== 'none' &&
-            (repository.visibility === 'public' ||
-              repository.ownerId === readable.ownerId ||
-              (readable.prefix !== undefined && name.startsWith(readable.prefix))));
-        expect(listed, name).to.equal(allowed(caller, 'pull', resource));
-      }
-    }
+  describe('with a grant', () => {
+    const granting = (what: string, level: Level): Resource => ({ ...(RESOURCES[what] as RepositoryResource), level });
+    const SOMEBODYS = ['team/web, private', "team/web, nobody's", 'team/web, missing', 'annex/web'];
+    const GIVES: Readonly<Record<Level, string>> = { read: 'l', write: 'lp', admin: 'lpdci' };
+
+    for (const level of ['read', 'write', 'admin'] as const)
+      it(`to ${level} gives users and robots ${GIVES[level]}, and nobody else anything`, () => {
+        for (const what of SOMEBODYS)
+          for (const [who, caller] of callers) {
+            const letters = ACTIONS.filter((action) => allowed(caller, action, granting(what, level))).map((a) => LETTERS[a]);
+            const without = ACTIONS.filter((action) => allowed(caller, action, RESOURCES[what] as Resource)).map(
+              (a) => LETTERS[a],
+            );
+            const expected = who === 'user' || who === 'robot' ? GIVES[level] : without.join('');
+            expect(letters.join(''), `${who}, ${what}`).to.equal(expected);
+          }
+      });
+
+    it('takes nothing away from what the caller may do without it', () => {
+      for (const what of Object.keys(RESOURCES))
+        for (const level of ['read', 'write', 'admin'] as const)
+          for (const [, caller] of callers)
+            for (const action of ACTIONS)
+              if (allowed(caller, action, RESOURCES[what] as Resource))
+                expect(allowed(caller, action, granting(what, level)), `${action} ${what}`).to.equal(true);
+    });
   });
 });

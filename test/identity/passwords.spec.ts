@@ -1,6 +1,7 @@
 import { parseOptions } from '@node-rs/argon2';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { newAccessTokenValue } from '../../src/identity/accessTokenValue.ts';
 import {
   checkPassword,
   type PasswordHolder,
@@ -145,29 +146,53 @@ describe('passwords', () => {
 
   describe('that are chosen', () => {
     for (const [what, password] of [
-      ['of 8 characters', '12345678'],
-      ['of 8 characters outside the basic plane', '🔑'.repeat(8)],
-      ['of 1024 bytes', 'x'.repeat(1024)],
+      ['of 8 characters', 'x7#kQ9!z'],
+      ['of 8 characters outside the basic plane', '🔑🚪🏠🌍🔥🌊🌪️🌈'],
+      ['of 1024 bytes', `x7#kQ9${'y'.repeat(1018)}`],
       ['with spaces and colons', 'a b: c d :'],
     ] as const) {
       it(`may be ${what}`, () => checkPassword(password));
     }
 
-    for (const [what, password] of [
-      ['of 7 characters', '1234567'],
-      ['of 7 characters that take more code units', '🔑'.repeat(7)],
-      ['of 1025 bytes', 'x'.repeat(1025)],
-      ['of fewer characters but more bytes', '€'.repeat(342)],
-      ['with a line break', 'abcdefgh\n'],
-      ['with a null', 'abcdefgh\0'],
+    const owner = { username: 'ada.lovelace', email: 'Ada.L@example.com' };
+    for (const [what, password, message] of [
+      ['of 7 characters', 'x7#kQ9!', 'at least 8 characters'],
+      ['of 7 characters that take more code units', '🔑'.repeat(7), 'at least 8 characters'],
+      ['of 1025 bytes', `x7#kQ9${'y'.repeat(1019)}`, 'at most 1024 bytes'],
+      ['of fewer characters but more bytes', '€'.repeat(342), 'at most 1024 bytes'],
+      ['with a line break', 'x7#kQ9!zLp\n', 'no control characters'],
+      ['with a null', 'x7#kQ9!zLp\0', 'no control characters'],
+      ['with half a character', 'x7#kQ9!zLp\ud800', 'no control characters'],
+      ['that is guessed first', 'Password1!', 'guessed first'],
+      ['that is the username', 'ada.lovelace', 'username or the e-mail address'],
+      ['that is the username in capitals', 'Ada.Lovelace', 'username or the e-mail address'],
+      ['that is the e-mail address', 'ada.l@EXAMPLE.com', 'username or the e-mail address'],
+      ['in the form of an access token', newAccessTokenValue().value, 'form of an access token'],
     ] as const) {
       it(`may not be ${what}, and the answer says what they may be`, async () => {
-        const error = await refusalOf(() => checkPassword(password));
+        const error = await refusalOf(() => checkPassword(password, owner));
         expect(error.code).to.equal('REQUEST_INVALID');
         expect(error.detail).to.deep.equal({ field: 'password' });
-        expect(error.message).to.match(/at least 8 characters and at most 1024 bytes/);
+        expect(error.message).to.contain(message);
+        expect(error.message).not.to.contain(password);
       });
     }
+
+    it('may not be the part of the address before the @', async () => {
+      const error = await refusalOf(() => checkPassword('lovelace.ada', { username: 'ada', email: 'lovelace.ada@example.com' }));
+      expect(error.message).to.contain('e-mail address');
+    });
+
+    it('may have the name in them, and anything where nobody is known', () => {
+      checkPassword('ada.lovelace and the engine', owner);
+      checkPassword('x7#kQ9!zLp', { username: 'ada', email: null });
+      checkPassword('x7#kQ9!zLp');
+    });
+
+    it('are refused under the name that the field has', async () => {
+      const error = await refusalOf(() => checkPassword('short', undefined, 'new_password'));
+      expect(error.detail).to.deep.equal({ field: 'new_password' });
+    });
   });
 
   describe('made at random', () => {

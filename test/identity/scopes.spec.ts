@@ -148,7 +148,9 @@ describe('scopes', () => {
       'team/secret': { ownerId: 8, visibility: 'private' },
     };
     const granted = (caller: Caller, ...texts: string[]): string[] =>
-      grantedScopes(caller, parseScopes(texts), (name) => known[name]).map(formatScope);
+      grantedScopes(caller, parseScopes(texts), (name) => ({ type: 'repository', name, repository: known[name] })).map(
+        formatScope,
+      );
 
     it('as far as the caller may go, and the rest is left out', () => {
       const asked = ['repository:ann/web:pull,push', 'repository:team/base:push,pull', 'repository:team/secret:pull'];

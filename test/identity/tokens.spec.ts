@@ -71,6 +71,14 @@ describe('bearer tokens', () => {
     expect(claims).to.deep.equal({ ...GRANT, tokenId: jti, issuedAt: START, expiresAt: START + 30 * MINUTES });
   });
 
+  it('carry the access token that they were made from, and the session that they belong to', async () => {
+    const { token } = await service.issue({ ...GRANT, accessTokenId: 12, sessionId: 'a-session' });
+    expect(decodeJwt(token)).to.include({ pat: 12, sid: 'a-session' });
+    expect(await service.verify(token)).to.include({ accessTokenId: 12, sessionId: 'a-session' });
+    for (const claims of [{ pat: '12' }, { pat: 1.5 }, { sid: 7 }])
+      expect((await refusalOf(async () => service.verify(await forged(claims)))).code).to.equal('UNAUTHENTICATED');
+  });
+
   it('of sessions have no list of scopes, those of anonymous callers no user', async () => {
     const session = await service.verify((await service.issue(SESSION)).token);
     expect(session).to.not.have.property('access');

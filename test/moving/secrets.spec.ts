@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { CannotMove } from '../../src/moving/cannotMove.ts';
-import { copySecrets } from '../../src/moving/copySecrets.ts';
+import { copySecrets, putSecrets } from '../../src/moving/copySecrets.ts';
 import { exportSecrets, importSecrets } from '../../src/moving/secretsFile.ts';
 import type { KeyEncryptionKey } from '../../src/secrets/keyEncryptionKey.ts';
 import { type Secrets, UnusableSecrets } from '../../src/secrets/secrets.ts';
@@ -65,6 +65,24 @@ describe('Secrets that move from store to store', () => {
     const error = await rejectionOf(copySecrets(await storeOf(SECRETS), target), CannotMove);
     expect(error.message).to.contain('1 secrets that the source has not, such as subject:user-9');
     expect(await contentsOf(target)).to.deep.equal({ 'subject:user-9': 'erased here' });
+  });
+});
+
+describe('Secrets of somebody who was erased', () => {
+  const erasedIn = async (): Promise<Secrets> => storeOf({ 'signing:1': 'one', 'erased:user-1': '', 'subject:user-2': 'ü💙' });
+
+  it('are not brought back by those that were exported before', async () => {
+    const target = await erasedIn();
+    expect(
+      await putSecrets(() => Object.entries(SECRETS).map(([id, secret]) => ({ id, secret: Buffer.from(secret) })), target),
+    ).to.deep.equal({ secrets: 2, alreadyThere: 2 });
+    expect(await contentsOf(target)).to.deep.equal({ 'erased:user-1': '', 'signing:1': 'one', 'subject:user-2': 'ü💙' });
+  });
+
+  it('are on record as erased on the other side, too', async () => {
+    const target = await storeOf({});
+    await copySecrets(await erasedIn(), target);
+    expect(await contentsOf(target)).to.deep.equal(await contentsOf(await erasedIn()));
   });
 });
 

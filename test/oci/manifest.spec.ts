@@ -79,6 +79,18 @@ describe('an image manifest', () => {
     expect(read({ ...image, layers: [foreign] }).references[1]).to.deep.equal(named(layer, 'layer', true));
   });
 
+  it('may do without a layer of a type that nobody uploads', () => {
+    for (const mediaType of [
+      'application/vnd.oci.image.layer.nondistributable.v1.tar',
+      'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip',
+      'application/vnd.oci.image.layer.nondistributable.v1.tar+zstd',
+      'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',
+    ]) {
+      expect(read({ ...image, layers: [{ ...layer, mediaType }] }).references[1]).to.deep.equal(named(layer, 'layer', true));
+      expect(read({ ...image, config: { ...config, mediaType } }).references[0]).to.deep.equal(named(config, 'config'));
+    }
+  });
+
   it('needs a layer that says so only once, or with an empty list', () => {
     const foreign = { ...layer, urls: ['https://example.com/layer'] };
     for (const layers of [[foreign, layer], [layer, foreign], [{ ...layer, urls: [] }]])
@@ -140,7 +152,7 @@ describe('an artifact manifest', () => {
 
 describe('a manifest of a type that nobody here knows', () => {
   it('is kept as it is, whatever its fields mean', () => {
-    const opaque = { layers: 'several', config: 7, manifests: null };
+    const opaque = { schemaVersion: 2, layers: 'several', config: 7, manifests: null, subject: 'Hello', artifactType: [1] };
     expect(read(opaque, 'application/vnd.example+json')).to.deep.equal({
       mediaType: 'application/vnd.example+json',
       references: [],
@@ -148,12 +160,23 @@ describe('a manifest of a type that nobody here knows', () => {
   });
 
   it('is found by its subject and type like any other', () => {
-    const opaque = { subject: child, artifactType: 'application/vnd.example' };
+    const opaque = { schemaVersion: 2, subject: child, artifactType: 'application/vnd.example' };
     expect(read(opaque, 'application/vnd.example+json')).to.deep.include({
       subject: child.digest,
       artifactType: 'application/vnd.example',
       references: [named(child, 'subject', true)],
     });
+  });
+});
+
+describe('a field that is null', () => {
+  it('is one that is not there, as it is for programs in Go, and a list that is null is empty', () => {
+    const absent = { mediaType: null, artifactType: null, subject: null, annotations: null };
+    expect(read({ ...image, ...absent, layers: null }, OCI_MANIFEST)).to.deep.equal(read({ ...image, layers: [] }));
+    expect(read({ ...index, ...absent, manifests: null }, OCI_INDEX)).to.deep.equal(read({ ...index, manifests: [] }));
+    expect(read({ blobs: null, ...absent }, OCI_ARTIFACT)).to.deep.equal(read({ mediaType: OCI_ARTIFACT }));
+    const bare = { ...layer, urls: null, mediaType: null, annotations: null };
+    expect(read({ ...image, layers: [bare] })).to.deep.equal(read({ ...image, layers: [layer] }));
   });
 });
 
@@ -214,9 +237,9 @@ describe('an invalid manifest', () => {
     ['a config whose size is a text', { ...image, config: { ...config, size: '6' } }, 'config.size'],
     ['a config whose media type is a number', { ...image, config: { ...config, mediaType: 7 } }, 'config.mediaType'],
     ['an image without layers', without(image, 'layers'), 'layers'],
-    ['an image whose layers are null', { ...image, layers: null }, 'layers'],
     ['an image whose layers are an object', { ...image, layers: { 0: layer } }, 'layers'],
     ['an image with a hole among its layers', { ...image, layers: [layer, null] }, 'layers[1]'],
+    ['an image whose config is null', { ...image, config: null }, 'config'],
     ['a layer without a digest', { ...image, layers: [layer, layer, {}] }, 'layers[2].digest'],
     ['a layer of no size', { ...image, layers: [layer, { digest: layer.digest }] }, 'layers[1].size'],
     ['a layer whose urls are a text', { ...image, layers: [{ ...layer, urls: 'https://example.com' }] }, 'layers[0].urls'],
@@ -226,10 +249,11 @@ describe('an invalid manifest', () => {
     ['an artifact whose blobs are a text', { mediaType: OCI_ARTIFACT, blobs: 'none' }, 'blobs'],
     ['an artifact with a blob without a digest', { mediaType: OCI_ARTIFACT, blobs: [{}] }, 'blobs[0].digest'],
     ['a subject that is a digest', { ...image, subject: child.digest }, 'subject'],
-    ['a subject that is null', { ...image, subject: null }, 'subject'],
     ['a subject without a size', { ...image, subject: { digest: child.digest } }, 'subject.size'],
     ['a subject of an index of no digest', { ...index, subject: {} }, 'subject.digest'],
     ['a type that is a number', { ...image, artifactType: 7 }, 'artifactType'],
+    ['one of a type that nobody here knows, and no schema version', { a: 1 }, 'schemaVersion', 'application/vnd.example+json'],
+    ['one of schema 1 by no type', { schemaVersion: 1, fsLayers: [] }, 'schemaVersion', 'application/json'],
     // Two readers of such a document see two different things: docker an image, another client a list of images.
     ['an image that is an index as well', { ...image, manifests: [child] }, 'manifests'],
     ['an index that is an image as well', { ...index, layers: [layer] }, 'layers'],

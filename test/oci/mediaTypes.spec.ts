@@ -8,6 +8,7 @@ describe('the kind of a manifest', () => {
     ['application/vnd.oci.image.index.v1+json', 'index'],
     ['application/vnd.docker.distribution.manifest.list.v2+json', 'index'],
     ['application/vnd.oci.artifact.manifest.v1+json', 'artifact'],
+    ['application/vnd.cncf.oras.artifact.manifest.v1+json', 'artifact'],
     ['application/vnd.docker.distribution.manifest.v1+json', 'schema1'],
     ['application/vnd.docker.distribution.manifest.v1+prettyjws', 'schema1'],
     ['application/json', 'opaque'],

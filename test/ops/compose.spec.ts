@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { SETTINGS } from '../../src/config.ts';
 import { attempt, installed, scratchFolder } from '../support/processes.ts';
@@ -180,5 +180,44 @@ describe('The two nodes of ops/compose/compose.yaml', () => {
     expect(listAt<string>(services['mongodb-insecure'], 'command')).to.include.members(['--replSet', set]);
     const script = textOf('ops/compose/replicaSet.js');
     expect(script).to.contain(`_id: '${set}'`).and.to.contain(`'${url.host}'`);
+  });
+});
+
+describe('ops/compose/tls.yaml', () => {
+  it('gives the registry of embedded.yaml files in a folder that is mounted', () => {
+    expect(Object.keys(servicesOf('tls.yaml'))).to.deep.equal(Object.keys(servicesOf('embedded.yaml')));
+    for (const { volumes, environment } of Object.values(servicesOf('tls.yaml'))) {
+      const [, folder = ''] = /:(\/[^:]+):ro$/.exec(volumes?.[0] ?? '') ?? [];
+      expect(Object.keys(environment ?? {})).to.deep.equal(['GHOSTDOCK_TLS_CERT', 'GHOSTDOCK_TLS_KEY']);
+      for (const [setting, path] of Object.entries(environment ?? {})) {
+        expect(SETTINGS).to.have.property(setting);
+        expect(dirname(String(path)), setting).to.equal(folder);
+      }
+    }
+    for (const name of variablesIn('tls.yaml')) expect(textOf(`${FOLDER}/.env.example`)).to.match(new RegExp(`^${name}=`, 'm'));
+  });
+
+  describe('by docker compose', function () {
+    requires(this, COMPOSE !== undefined, 'docker compose (2 or newer) is not installed');
+    this.timeout(30_000);
+    const { path: folder, remove } = scratchFolder();
+    after(remove);
+
+    it('is valid upon embedded.yaml', async () => {
+      const [program = '', ...args] = COMPOSE ?? [];
+      const filled = textOf(`${FOLDER}/.env.example`)
+        .replace('PASSWORD=', 'PASSWORD=correct-horse')
+        .replace('TLS_FOLDER=', 'TLS_FOLDER=/tls');
+      writeFileSync(join(folder, 'env'), filled);
+      const files = ['embedded.yaml', 'tls.yaml'].flatMap((name) => ['--file', `${FOLDER}/${name}`]);
+      const { code, stderr } = await attempt(
+        program,
+        [...args, '--env-file', join(folder, 'env'), ...files, 'config', '--quiet'],
+        {
+          cwd: ROOT,
+        },
+      );
+      expect(code, stderr).to.equal(0);
+    });
   });
 });

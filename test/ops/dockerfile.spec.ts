@@ -1,11 +1,23 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, symlinkSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import type { AddressInfo, Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
-import { attempt, cleanAtExit, exitOf, freePort, installed, run, scratchFolder, waitUntil } from '../support/processes.ts';
+import { authorityFor, opensslMissing } from '../support/certificates.ts';
+import {
+  attempt,
+  cleanAtExit,
+  type Environment,
+  exitOf,
+  freePort,
+  installed,
+  run,
+  scratchFolder,
+  waitUntil,
+} from '../support/processes.ts';
 import { PASSWORD } from '../support/registryProcess.ts';
 import { requires } from '../support/reporter.ts';
 import { ROOT, textOf } from './files.ts';
@@ -114,8 +126,8 @@ describe('What the image is made of', function () {
   });
   after(remove);
 
-  const check = (port: number | undefined) =>
-    attempt(process.execPath, [join(app, 'ops/docker/healthCheck.mjs')], { env: { GHOSTDOCK_PORT: port?.toString() } });
+  const check = (port: number | undefined, env: Environment = {}) =>
+    attempt(process.execPath, [join(app, 'ops/docker/healthCheck.mjs')], { env: { GHOSTDOCK_PORT: port?.toString(), ...env } });
 
   it('is all that the registry needs: it starts, is healthy, and stops on SIGTERM', async () => {
     const port = await freePort();
@@ -137,6 +149,27 @@ describe('What the image is made of', function () {
     await once(server, 'listening');
     expect((await check((server.address() as AddressInfo).port)).code).to.equal(1);
     server.close();
+  });
+
+  describe('where it speaks TLS', function () {
+    requires(this, opensslMissing() === undefined, opensslMissing() ?? '');
+    const authority = authorityFor();
+
+    it('is healthy with a certificate that nobody knows and that has ended, and not when it speaks none', async () => {
+      const { cert, key } = await authority().issue('health', { days: 0 });
+      const env = { GHOSTDOCK_TLS_CERT: cert };
+      const listening = async (server: Server): Promise<number> => {
+        await once(server.listen(0, '127.0.0.1'), 'listening');
+        return (server.address() as AddressInfo).port;
+      };
+      const answer: RequestListener = ({ url }, response) => response.writeHead(url === '/health/live' ? 200 : 404).end();
+      const secure = createSecureServer({ cert: readFileSync(cert), key: readFileSync(key) }, answer);
+      const plain = createServer(answer);
+      const [securePort, plainPort] = [await listening(secure), await listening(plain)];
+      const codes = [await check(securePort, env), await check(plainPort, env), await check(securePort)].map(({ code }) => code);
+      expect(codes).to.deep.equal([0, 1, 1]);
+      for (const server of [secure, plain]) server.close();
+    });
   });
 
   it('has the commands on the PATH, and the scripts of the backup', async () => {

@@ -1,11 +1,12 @@
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
+import { parse, parseAllDocuments } from 'yaml';
 import { SETTINGS } from '../../src/config.ts';
 import { registryFor } from '../support/app.ts';
 import { installed, run, scratchFolder } from '../support/processes.ts';
 import { requires } from '../support/reporter.ts';
-import { at, documentsIn, filesIn, IMAGE, listAt, ROOT, type Yaml, yamlIn } from './files.ts';
+import { at, documentsIn, filesIn, IMAGE, listAt, ROOT, textOf, type Yaml, yamlIn } from './files.ts';
 
 const FOLDER = 'ops/kubernetes';
 const OVERLAYS = ['embedded', 'cluster'] as const;
@@ -227,7 +228,7 @@ describe('The manifests for Kubernetes', () => {
   });
 
   it('are all used: no file stands beside the kustomizations unread', () => {
-    const read = ['base', 'overlays/embedded', 'overlays/cluster'].flatMap((folder) => {
+    const read = ['base', 'overlays/embedded', 'overlays/cluster', 'components/tls'].flatMap((folder) => {
       const kustomization = yamlIn(`${FOLDER}/${folder}/kustomization.yaml`);
       const patches = listAt<{ path: string }>(kustomization, 'patches').map(({ path }) => path);
       return ['kustomization.yaml', ...listAt<string>(kustomization, 'resources'), ...patches].map(
@@ -241,4 +242,54 @@ describe('The manifests for Kubernetes', () => {
         .sort(),
     ).to.deep.equal(examples);
   });
+});
+
+describe('ops/kubernetes/components/tls', () => {
+  const steps = parse(textOf(`${FOLDER}/components/tls/workload.yaml`)) as readonly Readonly<{ path: string; value: unknown }>[];
+  const added = (what: string): readonly Yaml[] =>
+    steps.filter(({ path }) => path.endsWith(`/${what}/-`)).map(({ value }) => value as Yaml);
+
+  it('names settings, files of a mounted folder, and every probe', () => {
+    const [mount] = added('volumeMounts');
+    expect(added('env').map(({ name }) => name)).to.deep.equal(['GHOSTDOCK_TLS_CERT', 'GHOSTDOCK_TLS_KEY']);
+    for (const { name, value } of added('env')) {
+      expect(SETTINGS).to.have.property(String(name));
+      expect(dirname(String(value))).to.equal(mount?.mountPath);
+    }
+    expect(added('volumes').map(({ name }) => name)).to.deep.equal([mount?.name]);
+    for (const probe of PROBES)
+      expect(steps).to.deep.include({
+        op: 'add',
+        path: `/spec/template/spec/containers/0/${probe}/httpGet/scheme`,
+        value: 'HTTPS',
+      });
+  });
+
+  for (const name of OVERLAYS)
+    describe(`in the overlay ${name}`, function () {
+      requires(this, installed('kubectl'), 'kubectl, which has kustomize, is not installed');
+      requires(this, installed('kubernetes-validate'), 'kubernetes-validate is not installed: scripts/installOpsTools.sh');
+      this.timeout(60_000);
+      const { path: folder, remove } = scratchFolder();
+      after(remove);
+
+      it('makes the workload, its probes and the Service speak TLS', async () => {
+        cpSync(join(ROOT, FOLDER), folder, { recursive: true });
+        appendFileSync(join(folder, 'overlays', name, 'kustomization.yaml'), 'components:\n  - ../../components/tls\n');
+        const built = await run('kubectl', ['kustomize', join(folder, 'overlays', name)]);
+        const resources = parseAllDocuments(built).map((document) => document.toJS() as Yaml);
+        const container = containerOf(resources);
+        const settings = listAt(container, 'env').map((one) => one.name);
+        expect(settings).to.include.members(['GHOSTDOCK_TLS_CERT', 'GHOSTDOCK_TLS_KEY', 'GHOSTDOCK_SECRET_KEY_FILE']);
+        for (const probe of PROBES) expect(at(container, `${probe}.httpGet.scheme`), probe).to.equal('HTTPS');
+        const volumes = [
+          ...listAt(podOf(resources), 'volumes').map((volume) => volume.name),
+          ...listAt(workloadOf(resources), 'spec.volumeClaimTemplates').map(nameOf),
+        ];
+        expect(listAt(container, 'volumeMounts').map((mount) => mount.name)).to.have.members(volumes);
+        expect(listAt(kinds(resources, 'Service')[0], 'spec.ports').map(({ port }) => port)).to.deep.equal([443]);
+        writeFileSync(join(folder, 'built.yaml'), `${built}\n`);
+        await run('kubernetes-validate', ['--strict', '--kubernetes-version', '1.36', join(folder, 'built.yaml')]);
+      });
+    });
 });

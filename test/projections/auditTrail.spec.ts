@@ -2,7 +2,27 @@ import { expect } from 'chai';
 import { catalogue } from '../../src/events/catalogue.ts';
 import type { Fact } from '../../src/events/event.ts';
 import { auditTrail } from '../../src/projections/auditTrail.ts';
-import { at, created, image, layer, linked, NAME, pushed, removed, tagged, unlinked, untagged } from '../support/facts.ts';
+import {
+  at,
+  cleared,
+  created,
+  described,
+  ended,
+  given,
+  heldAgain,
+  image,
+  layer,
+  linked,
+  NAME,
+  pushed,
+  released,
+  removed,
+  ruled,
+  shownTo,
+  tagged,
+  unlinked,
+  untagged,
+} from '../support/facts.ts';
 import { positionOf, projecting, type Told } from '../support/projecting.ts';
 import { forAnyHistory } from '../support/repositoryCommands.ts';
 
@@ -26,20 +46,71 @@ const entry = (action: string, resource: string) => ({
 });
 
 const user = { userId: 3, username: 'ada', email: null, role: 'user', passwordHash: 'hash' };
+const token = {
+  tokenId: 5,
+  userId: 3,
+  name: 'CI',
+  hash: 'hash',
+  prefix: 'ghd_ab12',
+  permissions: [],
+  repositories: [],
+  expiresAt: null,
+};
 const mounted = { ...linked(layer), data: { ...linked(layer).data, mountedFrom: 'team/base' } };
 
 const audited: readonly (readonly [fact: Fact, action: string, resource: string])[] = [
   [created, 'repository.create', NAME],
+  [ruled('v*'), 'repository.setImmutability', NAME],
+  [ended(1, 1), 'repository.delete', NAME],
+  [cleared, 'repository.clear', NAME],
   [linked(layer), 'blob.upload', `${NAME}@${layer.digest}`],
   [mounted, 'blob.mount', `${NAME}@${layer.digest}`],
   [unlinked(layer), 'blob.delete', `${NAME}@${layer.digest}`],
   [pushed(image), 'manifest.push', `${NAME}@${image.digest}`],
   [removed(image), 'manifest.delete', `${NAME}@${image.digest}`],
+  [released(image, 'tagDeleted'), 'manifest.release', `${NAME}@${image.digest}`],
+  [heldAgain(image, 'tag'), 'manifest.hold', `${NAME}@${image.digest}`],
   [tagged('latest', image), 'tag.move', `${NAME}:latest`],
   [untagged('latest', image, at(0)), 'tag.delete', `${NAME}:latest`],
   [{ type: 'UserRegistered', data: user }, 'user.create', 'user:3'],
   [{ type: 'PasswordChanged', data: { userId: 3, passwordHash: 'hash' } }, 'user.changePassword', 'user:3'],
+  [{ type: 'EmailChanged', data: { userId: 3, email: null } }, 'user.changeEmail', 'user:3'],
+  [{ type: 'RoleChanged', data: { userId: 3, role: 'admin', previous: 'user' } }, 'user.changeRole', 'user:3'],
+  [{ type: 'UserSuspended', data: { userId: 3 } }, 'user.suspend', 'user:3'],
+  [{ type: 'UserReinstated', data: { userId: 3, role: 'admin' } }, 'user.reinstate', 'user:3'],
+  [{ type: 'UserDeleted', data: { userId: 3 } }, 'user.delete', 'user:3'],
+  [
+    {
+      type: 'IdentityLinked',
+      data: { userId: 3, issuer: 'https://id.example.com', subject: 'ada-1', fingerprint: 'f'.repeat(43) },
+    },
+    'user.linkIdentity',
+    'user:3',
+  ],
+  [{ type: 'UsernameReserved', data: { userId: 3, fingerprint: 'f' } }, 'user.reserveName', 'user:3'],
+  [{ type: 'PersonErased', data: { userId: 3, identities: [] } }, 'user.erase', 'user:3'],
+  [{ type: 'SessionEnded', data: { userId: 3, sessionId: 's1', expiresAt: at(9) } }, 'user.logout', 'user:3'],
+  [{ type: 'AccessTokenIssued', data: token }, 'token.create', 'token:5'],
+  [{ type: 'AccessTokenRevoked', data: { tokenId: 5, userId: 3 } }, 'token.revoke', 'token:5'],
+  [described('text'), 'repository.describe', NAME],
+  [shownTo('public'), 'repository.changeVisibility', NAME],
+  [given(9), 'repository.changeOwner', NAME],
+  [
+    { type: 'AccessGranted', data: { grantId: 1, subject: { user: 3 }, scope: 'team/*', level: 'read' } },
+    'access.grant',
+    'team/*',
+  ],
+  [
+    { type: 'AccessRevoked', data: { grantId: 1, subject: { user: 3 }, scope: 'team/*', cause: 'revoked' } },
+    'access.revoke',
+    'team/*',
+  ],
+  [{ type: 'TeamCreated', data: { teamId: 4, name: 'dev' } }, 'team.create', 'team:4'],
+  [{ type: 'TeamDeleted', data: { teamId: 4, name: 'dev', members: [] } }, 'team.delete', 'team:4'],
+  [{ type: 'TeamMemberAdded', data: { teamId: 4, userId: 3 } }, 'team.addMember', 'team:4'],
+  [{ type: 'TeamMemberRemoved', data: { teamId: 4, userId: 3 } }, 'team.removeMember', 'team:4'],
   [{ type: 'SigningKeyRotated', data: { keyId: 'k1', algorithm: 'HS256' } }, 'key.rotate', 'key:k1'],
+  [{ type: 'AccessDaySealed', data: { day: '2026-03-01' } }, 'accessDay.seal', 'accessDay:2026-03-01'],
 ];
 
 describe('the audit trail', () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { digestOf } from '../../src/oci/digest.ts';
-import { heldBy, references, taggedBy } from '../../src/projections/references.ts';
+import { attachedTo, heldBy, listedBy, references, releasedFrom, taggedBy } from '../../src/projections/references.ts';
 import {
   as,
   at,
@@ -8,6 +8,7 @@ import {
   config,
   content,
   created,
+  heldAgain,
   image,
   imageOf,
   index,
@@ -16,6 +17,7 @@ import {
   linked,
   otherImage,
   pushed,
+  released,
   removed,
   tagged,
   untagged,
@@ -26,6 +28,9 @@ import { forAnyHistory } from '../support/repositoryCommands.ts';
 import { NOTHING, statesOf } from '../support/repositoryModel.ts';
 
 const byManifest = ({ digest }: Content, holder: Content) => `${heldBy(LIFE, digest)}manifest/${holder.digest}`;
+const byIndex = ({ digest }: Content, holder: Content) => `${listedBy(LIFE, digest)}${holder.digest}`;
+const byAttached = ({ digest }: Content, holder: Content) => `${attachedTo(LIFE, digest)}${holder.digest}`;
+const byReleased = ({ digest }: Content, holder: Content) => `${releasedFrom(LIFE, digest)}${holder.digest}`;
 const byTag = ({ digest }: Content, tag: string) => `${taggedBy(LIFE, digest)}${tag}`;
 const edges = (...keys: readonly string[]) => Object.fromEntries(keys.map((key) => [key, {}]));
 
@@ -38,8 +43,16 @@ describe('the references', () => {
   it('say that an index holds its manifests, and an attachment its subject', () => {
     const signature = imageOf('a signature', as('subject', image));
     projecting(references)(pushed(index), pushed(signature)).yields(
-      edges(byManifest(image, index), byManifest(otherImage, index), byManifest(image, signature)),
+      edges(byIndex(image, index), byIndex(otherImage, index), byAttached(image, signature)),
     );
+  });
+
+  it('keep apart the attachments that were released, and bring them back', () => {
+    const signature = imageOf('a signature', as('subject', image));
+    const letGo = released(signature, 'subjectDeleted');
+    projecting(references)(pushed(signature), letGo).yields(edges(byReleased(image, signature)));
+    projecting(references)(pushed(signature), letGo, heldAgain(signature, 'subject')).yields(edges(byAttached(image, signature)));
+    projecting(references)(pushed(signature), letGo, removed(signature)).yields({});
   });
 
   it('say once what a manifest names in two roles', () => {
@@ -77,8 +90,16 @@ describe('the references', () => {
 
   it('are what the history says, whatever it was', () =>
     forAnyHistory((history) => {
-      const { manifests, tags } = statesOf(history).at(-1) ?? NOTHING;
-      const named = [...manifests].flatMap(([digest, all]) => all.map((one) => byManifest(one, { digest, size: 0 })));
+      const { manifests, tags, released: letGo } = statesOf(history).at(-1) ?? NOTHING;
+      const edge = (holder: Content) => ({
+        config: byManifest,
+        layer: byManifest,
+        manifest: byIndex,
+        subject: letGo.has(holder.digest) ? byReleased : byAttached,
+      });
+      const named = [...manifests].flatMap(([digest, all]) =>
+        all.map((one) => edge({ digest, size: 0 })[one.role](one, { digest, size: 0 })),
+      );
       const pointed = [...tags].map(([tag, digest]) => byTag({ digest, size: 0 }, tag));
       projecting(references)(...history).yields(edges(...named, ...pointed));
     }));

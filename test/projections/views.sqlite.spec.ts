@@ -13,6 +13,7 @@ import type { Commit, Query, Where } from '../../src/projections/views/views.ts'
 import { viewsContract } from '../contracts/views.contract.ts';
 import { positionOf } from '../support/projecting.ts';
 import { asViews, marks, notes, toys } from '../support/toys.ts';
+import { costsOn } from '../support/visits.ts';
 
 viewsContract('sqlite in memory', async (group, clock) => sqliteViews(':memory:', group, clock));
 viewsContract('sqlite in memory, without a cache', async (group, clock) =>
@@ -153,6 +154,47 @@ describe('how sqlite looks for documents', () => {
     expect(sqlOf({ where: { folder: 'a', size: { $gt: 1 } }, limit: 1 })).to.equal(
       sqlOf({ where: { folder: 'b', size: { $gt: 2 } }, limit: 2 }),
     );
+  });
+
+  it('reads no more than a page, wherever the page begins in the range that was asked for', () => {
+    const filled = new DatabaseSync(':memory:');
+    createTables(filled, toys, 'ready');
+    const insert = filled.prepare('insert into view_notes (key, position, doc, written_at) values (?, ?, ?, 0)');
+    const name = (n: number): string => `a/${String(n).padStart(4, '0')}`;
+    for (let n = 0; n < 2000; n += 1) insert.run(name(n), '1', JSON.stringify({ folder: 'inbox', size: n, at: name(n) }));
+    createIndexes(filled, toys);
+    const costOf = costsOn(filled, ['view_notes']);
+    const ranges: readonly Omit<Query, 'limit'>[] = [
+      { where: { key: { $prefix: 'a/' } } },
+      { where: { key: { $gt: '', $lt: 'b' } } },
+      { where: { key: { $lt: 'b' } } },
+      { where: { key: { $prefix: 'a/' } }, sort: ['-key'] },
+      { where: { at: { $gte: 'a' } }, sort: ['at'] },
+      { where: { at: { $prefix: 'a/' } }, sort: ['-at'] },
+      { where: { folder: 'inbox', size: { $gte: 0, $lte: 5000 } }, sort: ['size'] },
+      { where: { folder: 'inbox', size: { $gte: 0 } }, sort: ['-size'] },
+      { where: { folder: { $in: ['inbox', 'sent'] }, size: { $gte: 0, $lte: 5000 } }, sort: ['size'] },
+    ];
+    for (const query of ranges)
+      for (const n of [0, 1000, 1989]) {
+        const back = query.sort?.[0]?.startsWith('-') === true;
+        const at = back ? 1999 - n : n;
+        const first = query.sort?.[0]?.replace('-', '');
+        const after = [...(first === undefined || first === 'key' ? [] : [first === 'size' ? at : name(at)]), name(at)];
+        const { visited, rows } = costOf(compileFind(projection, { ...query, after, limit: 9 }) as Compiled);
+        expect(rows).to.equal(10);
+        // A search by two fields begins at the document before the page.
+        expect(visited, JSON.stringify({ ...query, after })).to.be.within(10, 11);
+      }
+    filled.close();
+  });
+
+  it('begins a page where the range does when it was asked to begin before it', () => {
+    const sqlOf = (after: string): string | undefined =>
+      compileFind(projection, { where: { key: { $prefix: 'b/' } }, after: [after], limit: 1 })?.sql;
+    expect(sqlOf('a')).to.contain('key >= ?').and.not.to.contain('(key) > (?)');
+    expect(sqlOf('b/')).to.contain('(key) > (?)').and.not.to.contain('key >= ?');
+    expect(sqlOf('c')).to.contain('(key) > (?)').and.not.to.contain('key >= ?');
   });
 
   it('takes no SQL from the name of a field', () => {

@@ -12,7 +12,8 @@ import type { RepositoryEvents } from '../../src/events/repository.ts';
 import type { Role } from '../../src/events/users.ts';
 import { systemContext } from '../../src/firstStart.ts';
 import { passwords } from '../../src/identity/passwords.ts';
-import { usernameKey, usernames } from '../../src/projections/users.ts';
+import { usernames } from '../../src/projections/users.ts';
+import { renewing } from '../../src/renewal.ts';
 import { basic, bearer, type HttpClient, httpClient } from './http.ts';
 import { type Environment, scratchFolder, waitUntil } from './processes.ts';
 import { ADMIN, PASSWORD } from './registryProcess.ts';
@@ -53,6 +54,15 @@ export type TestApp = Readonly<{
 const failuresInto = (lines: string[]): pino.Logger =>
   pino({ level: 'error' }, { write: (line: string) => void lines.push(line) });
 
+/** Tests ask more, and guess more, than people do. */
+const NO_LIMITS: Environment = {
+  GHOSTDOCK_API_REQUESTS_PER_HOUR: '0',
+  GHOSTDOCK_API_REQUESTS_PER_MINUTE: '0',
+  GHOSTDOCK_FAILED_LOGINS: '0',
+  GHOSTDOCK_FAILED_LOGINS_PER_ADDRESS: '0',
+  GHOSTDOCK_FAILED_LOGINS_PER_USER: '0',
+};
+
 /** @param env `GHOSTDOCK_*` beyond port, folder and password */
 export const openTestApp = async (env: Environment = {}): Promise<TestApp> => {
   const folder = scratchFolder();
@@ -62,21 +72,26 @@ export const openTestApp = async (env: Environment = {}): Promise<TestApp> => {
     GHOSTDOCK_PORT: '0',
     GHOSTDOCK_DATA_DIR: folder.path,
     GHOSTDOCK_ADMIN_PASSWORD: PASSWORD,
+    ...NO_LIMITS,
     ...stores.env,
     ...env,
   });
+  const logger = failuresInto(failures);
+  const tls = config.tls && (await renewing(config.tls, { logger, everyMs: 50 }));
   const app = await openApp(config, {
     version: '0.0.0-test',
-    logger: failuresInto(failures),
+    logger,
     inMemory: true,
     announce: () => undefined,
     passwords: QUICK_ARGON2,
+    ...(tls && { tls }),
   });
   await app.http.listen({ host: config.host, port: config.port });
   const { port } = app.http.server.address() as AddressInfo;
   const host = `127.0.0.1:${port}`;
-  const url = `http://${host}`;
-  const admin = httpClient(url, { authorization: basic(ADMIN, PASSWORD) });
+  const url = `http${tls ? 's' : ''}://${host}`;
+  // Whoever's certificate it is: tests of TLS bring their authority in its file.
+  const admin = httpClient(url, { authorization: basic(ADMIN, PASSWORD), ...(tls && { ca: tls.current().cert }) });
 
   const seen = async (position: Position): Promise<void> => {
     await waitUntil('the views show it', async () => (await app.views.checkpoint()) >= position);
@@ -88,12 +103,14 @@ export const openTestApp = async (env: Environment = {}): Promise<TestApp> => {
   };
 
   const register = async (username: string, role: Role = 'user'): Promise<HttpClient> => {
-    await changeUsers({ type: 'RegisterUser', username, email: null, role, passwordHash: await hashed(PASSWORD) });
+    const fingerprint = app.fingerprints.username(username);
+    const passwordHash = await hashed(PASSWORD);
+    await changeUsers({ type: 'RegisterUser', username, fingerprint, email: null, role, passwordHash });
     return admin.as(basic(username, PASSWORD));
   };
 
   const changePassword = async (username: string, password: string): Promise<void> => {
-    const named = await app.views.get(usernames, usernameKey(username));
+    const named = await app.views.get(usernames, app.fingerprints.username(username));
     if (named === undefined) throw new Error(`There is no user ${username}.`);
     await changeUsers({ type: 'ChangePassword', userId: named.userId, passwordHash: await hashed(password) });
   };

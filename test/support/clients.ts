@@ -1,6 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { attempt, type Environment, type Ran, run, scratchFolder } from './processes.ts';
+import { fileURLToPath } from 'node:url';
+import { attempt, type Environment, installed, type Ran, run, scratchFolder } from './processes.ts';
 
 /** A command-line client with a store, a configuration and credentials of its own. */
 export type Client = Readonly<{
@@ -71,6 +72,43 @@ export const skopeo = (): Client =>
     options: ['--tmpdir', folder],
     login: ['login', TLS_OFF],
     env: containersEnv(folder),
+  }));
+
+const BUILT = fileURLToPath(new URL('../../.tools/bin/', import.meta.url));
+
+/** A program on the PATH, or one that `scripts/installTools.sh` has built. Undefined where there is neither. */
+export const builtOrInstalled = (program: string): string | undefined => {
+  if (installed(program)) return program;
+  const path = join(BUILT, program);
+  return existsSync(path) ? path : undefined;
+};
+
+const PLAIN = '--plain-http';
+/** ORAS takes its options behind its commands: tests say `...PLAIN_ORAS` there. */
+export const PLAIN_ORAS = [PLAIN, '--registry-config', 'auth.json'] as const;
+
+export const oras = (): Client =>
+  clientOf((folder) => ({
+    program: builtOrInstalled('oras') ?? 'oras',
+    options: [],
+    login: ['login', ...PLAIN_ORAS],
+    env: { HOME: folder, DOCKER_CONFIG: undefined, ORAS_CACHE: undefined },
+  }));
+
+export const crane = (): Client =>
+  clientOf((folder) => ({
+    program: builtOrInstalled('crane') ?? 'crane',
+    options: ['--insecure'],
+    login: ['auth', 'login'],
+    env: { HOME: folder, DOCKER_CONFIG: folder },
+  }));
+
+export const regctl = (): Client =>
+  clientOf((folder) => ({
+    program: builtOrInstalled('regctl') ?? 'regctl',
+    options: [],
+    login: ['registry', 'login', '--skip-check'],
+    env: { HOME: folder, DOCKER_CONFIG: folder, REGCTL_CONFIG: join(folder, 'regctl.json') },
   }));
 
 /** The docker command, for the daemon that listens on `socket`. */

@@ -1,8 +1,12 @@
 import { expect } from 'chai';
+import { accessSealsDecider } from '../../src/commands/accessSeals.ts';
+import { accessTokensDecider } from '../../src/commands/accessTokens.ts';
 import type { Decider } from '../../src/commands/decider.ts';
+import { grantsDecider } from '../../src/commands/grants.ts';
 import { keysDecider } from '../../src/commands/keys.ts';
 import { knowledgeOf } from '../../src/commands/knowledge.ts';
 import { repositoryDecider } from '../../src/commands/repository.ts';
+import { teamsDecider } from '../../src/commands/teams.ts';
 import { usersDecider } from '../../src/commands/users.ts';
 import type { ErrorCode, ErrorDetail } from '../../src/errors.ts';
 import { catalogue } from '../../src/events/catalogue.ts';
@@ -31,6 +35,7 @@ const empty: Views = {
     throw new Error('Deciding writes nothing.');
   },
   sweep: async () => 0,
+  forget: async () => 0,
   close: async () => {},
 };
 
@@ -100,4 +105,8 @@ export const deciding =
 
 export const repository = deciding(repositoryDecider);
 export const users = deciding(usersDecider);
+export const tokens = deciding(accessTokensDecider);
+export const grants = deciding(grantsDecider);
+export const teams = deciding(teamsDecider);
 export const keys = deciding(keysDecider);
+export const accessDays = deciding(accessSealsDecider);

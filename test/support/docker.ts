@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { type Client, dockerClient } from './clients.ts';
-import { cleanAtExit, exitOf, installed, isRoot, scratchFolder, waitUntil } from './processes.ts';
+import { cleanAtExit, type Environment, exitOf, installed, isRoot, scratchFolder, waitUntil } from './processes.ts';
 
 /** Why no docker daemon can be started here, or undefined. */
 export const dockerMissing = (): string | undefined => {
@@ -49,7 +49,7 @@ const sweepUp = (folder: string): void => {
  * A docker daemon of its own, with its own folders, socket and no network: no bridge, no iptables, and vfs, which needs no
  * kernel module. Loopback addresses are insecure registries to it, so plain HTTP is fine.
  */
-const startDocker = async (): Promise<Docker> => {
+const startDocker = async (env: Environment): Promise<Docker> => {
   const { path: folder, remove } = scratchFolder();
   const socket = join(folder, 'sock');
   const config = join(folder, 'daemon.json');
@@ -61,7 +61,7 @@ const startDocker = async (): Promise<Docker> => {
       ...['--pidfile', join(folder, 'pid'), '--host', `unix://${socket}`],
       ...['--storage-driver', 'vfs', '--bridge', 'none', '--iptables=false', '--ip-masq=false', '--max-concurrent-uploads', '3'],
     ],
-    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } },
+    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin`, ...env } },
   );
   let log = '';
   daemon.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -100,11 +100,11 @@ const startDocker = async (): Promise<Docker> => {
   };
 };
 
-/** A docker daemon for the suite whose `describe` callback calls it. @returns it, once the suite runs */
-export const dockerFor = (): (() => Docker) => {
+/** A docker daemon for the suite whose `describe` callback calls it, with `env` as of then. @returns it, once the suite runs */
+export const dockerFor = (env: () => Environment = () => ({})): (() => Docker) => {
   let running: Docker | undefined;
   before(async () => {
-    running = await startDocker();
+    running = await startDocker(env());
   });
   after(() => running?.stop());
   return () => {

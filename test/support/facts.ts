@@ -1,4 +1,13 @@
-import type { DeleteManifest, DeleteTag, LinkBlob, PushManifest, UnlinkBlob } from '../../src/commands/repository.ts';
+import { hash } from 'node:crypto';
+import type {
+  DeleteManifest,
+  DeleteRepository,
+  DeleteTag,
+  LinkBlob,
+  PushManifest,
+  SetImmutabilityRules,
+  UnlinkBlob,
+} from '../../src/commands/repository/commands.ts';
 import type { Fact } from '../../src/events/event.ts';
 import type { ManifestReference, RepositoryEvents } from '../../src/events/repository.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
@@ -9,6 +18,9 @@ import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/mediaTypes.ts';
 export const NAME = 'team/app';
 export const LIFE = 'life-1';
 const OF = { repositoryId: LIFE, repository: NAME } as const;
+
+/** In place of the keyed fingerprint that a registry would make of a name. */
+export const fingerprintOf = (name: string): string => hash('sha256', name.toLowerCase(), 'hex');
 
 /** When the n-th event of a history happened, counted from 0: as `deciding` and `projecting` tell it. */
 export const at = (n: number): string => new Date(Date.UTC(2026, 0, 1) + n).toISOString();
@@ -57,6 +69,23 @@ export const tagged = (tag: string, { digest }: Content, previous?: Readonly<{ d
 export const untagged = (tag: string, { digest }: Content, since: string, cause: Cause<'TagDeleted'> = 'deleted') =>
   fact('TagDeleted', { ...OF, tag, digest, since, cause });
 
+export const described = (description: string) => fact('RepositoryDescribed', { ...OF, description });
+export const shownTo = (visibility: 'private' | 'public') =>
+  fact('VisibilityChanged', { ...OF, visibility, previous: visibility === 'public' ? 'private' : 'public' });
+export const given = (ownerId: number | null) => fact('OwnerChanged', { ...OF, ownerId, previous: 7 });
+export const ruled = (...rules: readonly string[]) => fact('ImmutabilityRulesSet', { ...OF, rules });
+export const ended = (manifests: number, tags: number) => fact('RepositoryDeleted', { ...OF, manifests, tags });
+export const cleared = fact('RepositoryCleared', OF);
+type Subject = Readonly<{ subject?: Digest }>;
+const subjectIn = ({ references }: Pushable): Subject => {
+  const subject = references.find(({ role }) => role === 'subject')?.digest;
+  return subject === undefined ? {} : { subject };
+};
+export const released = (manifest: Pushable, cause: Cause<'ManifestReleased'>) =>
+  fact('ManifestReleased', { ...OF, digest: manifest.digest, cause, ...subjectIn(manifest) });
+export const heldAgain = (manifest: Pushable, by: RepositoryEvents['ManifestHeld']['by']) =>
+  fact('ManifestHeld', { ...OF, digest: manifest.digest, by, ...subjectIn(manifest) });
+
 /** A repository that holds the image, untagged: four events. */
 export const withImage = [created, linked(config), linked(layer), pushed(image)] as const;
 
@@ -76,3 +105,9 @@ export const push = ({ digest, size, mediaType, references }: Pushable, ...tags:
 });
 export const remove = ({ digest }: Content): DeleteManifest => ({ type: 'DeleteManifest', repository: NAME, digest });
 export const untag = (tag: string): DeleteTag => ({ type: 'DeleteTag', repository: NAME, tag });
+export const end: DeleteRepository = { type: 'DeleteRepository', repository: NAME };
+export const rule = (...rules: readonly string[]): SetImmutabilityRules => ({
+  type: 'SetImmutabilityRules',
+  repository: NAME,
+  rules,
+});

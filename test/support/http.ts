@@ -1,4 +1,5 @@
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
+import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Blob, Image, Manifest } from './images.ts';
@@ -39,18 +40,27 @@ const bodyOf = async (message: IncomingMessage): Promise<Buffer> => {
   return Buffer.concat(chunks);
 };
 
+export type ClientOptions = Readonly<{
+  authorization?: string;
+  connections?: number;
+  /** Certificates of the authorities that are trusted, in PEM form, for `https://`. */
+  ca?: string | Buffer;
+}>;
+
 /** At most `connections` at a time; further requests wait. */
-export const httpClient = (
-  url: string,
-  { authorization, connections = 64 }: { authorization?: string; connections?: number } = {},
-): HttpClient => clientOn(new Agent({ keepAlive: true, maxSockets: connections }), url, authorization);
+export const httpClient = (url: string, { authorization, connections = 64, ca }: ClientOptions = {}): HttpClient => {
+  const options = { keepAlive: true, maxSockets: connections };
+  const agent = url.startsWith('https:') ? new SecureAgent({ ...options, ...(ca !== undefined && { ca }) }) : new Agent(options);
+  return clientOn(agent, url, authorization);
+};
 
 const clientOn = (agent: Agent, base: string, authorization: string | undefined): HttpClient => {
+  const ask = agent instanceof SecureAgent ? secureRequest : request;
   const open = (method: string, path: string, sending: Sending = {}): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
       const { body, headers, signal } = sending;
       const length = lengthOf(sending);
-      const outgoing = request(new URL(path, base), {
+      const outgoing = ask(new URL(path, base), {
         agent,
         method,
         ...(signal !== undefined && { signal }),

@@ -1,13 +1,32 @@
 import fc from 'fast-check';
+import type { AccessTokenEvents } from '../../src/events/accessTokens.ts';
 import type { NewEvent } from '../../src/events/event.ts';
+import type { GrantEvents } from '../../src/events/grants.ts';
 import type { KeyEvents } from '../../src/events/keys.ts';
 import type { ManifestReference, RepositoryEvents } from '../../src/events/repository.ts';
+import type { TeamEvents } from '../../src/events/teams.ts';
 import type { UserEvents } from '../../src/events/users.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
+import { fingerprintOf } from './facts.ts';
 
-type Events = RepositoryEvents & UserEvents & KeyEvents;
+type Events = RepositoryEvents & UserEvents & AccessTokenEvents & GrantEvents & TeamEvents & KeyEvents;
 type Order = Readonly<{
-  kind: 'push' | 'deleteTag' | 'deleteManifest' | 'collect' | 'user' | 'password' | 'key';
+  kind:
+    | 'push'
+    | 'deleteTag'
+    | 'deleteManifest'
+    | 'collect'
+    | 'end'
+    | 'clear'
+    | 'release'
+    | 'user'
+    | 'password'
+    | 'account'
+    | 'token'
+    | 'describe'
+    | 'access'
+    | 'team'
+    | 'key';
   repository: number;
   image: number;
   tag: number;
@@ -40,7 +59,14 @@ const IMAGES = 6;
 const recording = () => {
   const entries: Entry[] = [];
   const repositories = new Map<number, Repository>();
+  const ended: Repository[] = [];
+  const cleared = new Set<Repository>();
   let users = 0;
+  let tokens = 0;
+  let granted = 0;
+  const grants: Omit<GrantEvents['AccessRevoked'], 'cause'>[] = [];
+  let teams = 0;
+  let team: Readonly<{ teamId: number; members: Set<number> }> | undefined;
   const at = (): string => new Date(Date.UTC(2026, 0, 1) + entries.length * 1000).toISOString();
 
   const record = <T extends keyof Events>(stream: string, type: T, data: Events[T]): void => {
@@ -66,7 +92,7 @@ const recording = () => {
     const known = repositories.get(n);
     if (known !== undefined) return known;
     const made = {
-      of: { repositoryId: `r${n}`, repository: `team/app-${n}` },
+      of: { repositoryId: `r${n}-${ended.length}`, repository: `team/app-${n}` },
       blobs: new Set<Digest>(),
       manifests: new Set<Digest>(),
       tags: new Map(),
@@ -109,6 +135,37 @@ const recording = () => {
     inRepository(repository, 'ManifestDeleted', { digest, size: 500, references: referencesOf(image), cause: 'deleted' });
   };
 
+  const end = (n: number, repository: Repository): void => {
+    inRepository(repository, 'RepositoryDeleted', { manifests: repository.manifests.size, tags: repository.tags.size });
+    ended.push(repository);
+    repositories.delete(n);
+  };
+
+  /** The last life that has ended, unless that was done before. */
+  const clear = (): void => {
+    const repository = ended.at(-1);
+    if (repository === undefined || cleared.has(repository)) return;
+    cleared.add(repository);
+    const cause = 'repositoryDeleted' as const;
+    for (const [tag, held] of repository.tags) inRepository(repository, 'TagDeleted', { tag, ...held, cause });
+    for (const digest of repository.manifests) {
+      const image = Array.from({ length: IMAGES }, (_, n) => n).find((n) => imageOf(n) === digest) ?? 0;
+      inRepository(repository, 'ManifestDeleted', { digest, size: 500, references: referencesOf(image), cause });
+    }
+    for (const digest of repository.blobs) inRepository(repository, 'BlobUnlinked', { digest, size: 10, cause });
+    inRepository(repository, 'RepositoryCleared', {});
+  };
+
+  const release = (repository: Repository, image: number, again: boolean): void => {
+    const digest = imageOf(image);
+    if (!repository.manifests.has(digest)) return;
+    const subject = referencesOf(image).find(({ role }) => role === 'subject')?.digest;
+    const attached = subject !== undefined && { subject };
+    if (again) inRepository(repository, 'ManifestHeld', { digest, by: 'tag', ...attached });
+    else inRepository(repository, 'ManifestReleased', { digest, cause: 'tagMoved', ...attached });
+    if (!again) inRepository(repository, 'ImmutabilityRulesSet', { rules: [`v${image}*`] });
+  };
+
   const collect = (repository: Repository): void => {
     const images = Array.from({ length: IMAGES }, (_, image) => image).filter((image) =>
       repository.manifests.has(imageOf(image)),
@@ -117,6 +174,67 @@ const recording = () => {
     for (const digest of [...repository.blobs]) {
       if (held.has(digest) || !repository.blobs.delete(digest)) continue;
       inRepository(repository, 'BlobUnlinked', { digest, size: 10, cause: 'collected' });
+    }
+  };
+
+  /** What happens to an account, one thing after the other. */
+  const changeAccount = (userId: number, step: number): void => {
+    const expiresAt = new Date(Date.UTC(2026, 1, 1) + step).toISOString();
+    const changes = [
+      () => record('test.users', 'EmailChanged', { userId, email: step % 2 === 0 ? SEALED : null }),
+      () => record('test.users', 'RoleChanged', { userId, role: step % 2 === 0 ? 'admin' : 'auditor', previous: 'user' }),
+      () => record('test.users', 'SessionEnded', { userId, sessionId: `session-${entries.length}`, expiresAt }),
+      () => record('test.users', 'UserSuspended', { userId }),
+      () => record('test.users', 'UserReinstated', { userId, role: 'admin' }),
+      () => record('test.users', 'UserDeleted', { userId }),
+      () => record('test.users', 'PersonErased', { userId, identities: [fingerprintOf(`identity ${userId}`)] }),
+    ];
+    changes[step % changes.length]?.();
+  };
+
+  const changeTokens = (userId: number, step: number): void => {
+    if (step % 3 === 2 && tokens > 0) {
+      record('test.tokens', 'AccessTokenRevoked', { tokenId: tokens, userId });
+      return;
+    }
+    tokens += 1;
+    const token = { tokenId: tokens, userId, name: SEALED, hash: `${SEALED}${tokens}`, prefix: 'ghd_abcd', expiresAt: null };
+    record('test.tokens', 'AccessTokenIssued', { ...token, permissions: ['pull'], repositories: ['team/*'] });
+  };
+
+  const describe = (repository: Repository, step: number): void => {
+    if (step % 3 === 0) inRepository(repository, 'RepositoryDescribed', { description: `text ${step}` });
+    else if (step % 3 === 1)
+      inRepository(repository, 'VisibilityChanged', { visibility: step % 2 === 0 ? 'public' : 'private', previous: 'private' });
+    else inRepository(repository, 'OwnerChanged', { ownerId: step, previous: null });
+  };
+
+  const changeAccess = ({ of }: Repository, step: number): void => {
+    const last = grants.at(-1);
+    if (step % 3 === 2 && last !== undefined) {
+      record('test.grants', 'AccessRevoked', { ...last, cause: 'revoked' });
+      grants.pop();
+      return;
+    }
+    granted += 1;
+    const place = step % 2 === 0 ? { scope: 'team/*' } : { scope: of.repository, repositoryId: of.repositoryId };
+    const grant = { grantId: granted, subject: step % 4 === 0 ? { team: 1 } : { user: 1 + (step % 3) }, ...place };
+    grants.push(grant);
+    record('test.grants', 'AccessGranted', { ...grant, level: step % 2 === 0 ? 'read' : 'admin' });
+  };
+
+  const changeTeams = (userId: number, step: number): void => {
+    if (team === undefined) {
+      teams += 1;
+      team = { teamId: teams, members: new Set() };
+      record('test.teams', 'TeamCreated', { teamId: teams, name: 'devs' });
+    } else if (step % 7 === 6) {
+      record('test.teams', 'TeamDeleted', { teamId: team.teamId, name: 'devs', members: [...team.members] });
+      team = undefined;
+    } else if (team.members.delete(userId)) record('test.teams', 'TeamMemberRemoved', { teamId: team.teamId, userId });
+    else {
+      team.members.add(userId);
+      record('test.teams', 'TeamMemberAdded', { teamId: team.teamId, userId });
     }
   };
 
@@ -131,10 +249,26 @@ const recording = () => {
         role: 'user',
         passwordHash: SEALED,
       });
+      record('test.users', 'UsernameReserved', { userId: users, fingerprint: fingerprintOf(`name ${users}`) });
+      record('test.users', 'IdentityLinked', {
+        userId: users,
+        issuer: 'i',
+        subject: SEALED,
+        fingerprint: fingerprintOf(`identity ${users}`),
+      });
     } else if (kind === 'password') {
       if (users > 0)
         record('test.users', 'PasswordChanged', { userId: 1 + (image % users), passwordHash: `${SEALED}${entries.length}` });
-    } else if (kind === 'push') push(repositoryOf(n), image, `v${tag}`);
+    } else if (kind === 'account' || kind === 'token') {
+      const change = kind === 'account' ? changeAccount : changeTokens;
+      if (users > 0) change(1 + (image % users), image + tag);
+    } else if (kind === 'describe') describe(repositoryOf(n), image + tag);
+    else if (kind === 'access') changeAccess(repositoryOf(n), image + tag);
+    else if (kind === 'team') changeTeams(1 + n, image + tag);
+    else if (kind === 'push') push(repositoryOf(n), image, `v${tag}`);
+    else if (kind === 'end') end(n, repositoryOf(n));
+    else if (kind === 'clear') clear();
+    else if (kind === 'release') release(repositoryOf(n), image, tag % 3 === 0);
     else if (kind === 'deleteTag') deleteTag(repositoryOf(n), `v${tag}`, 'deleted');
     else if (kind === 'deleteManifest') deleteManifest(repositoryOf(n), image);
     else collect(repositoryOf(n));
@@ -153,8 +287,22 @@ export const registryHistory = (maxLength: number): fc.Arbitrary<readonly Entry[
     'deleteTag',
     'deleteManifest',
     'collect',
+    'end',
+    'clear',
+    'release',
+    'release',
     'user',
     'password',
+    'account',
+    'account',
+    'token',
+    'token',
+    'describe',
+    'describe',
+    'access',
+    'access',
+    'team',
+    'team',
     'key',
   );
   const order = fc.record({ kind, repository: fc.nat(2), image: fc.nat(IMAGES - 1), tag: fc.nat(3) });

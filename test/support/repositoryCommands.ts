@@ -1,9 +1,10 @@
 import fc from 'fast-check';
-import { type RepositoryCommand, repositoryDecider } from '../../src/commands/repository.ts';
+import type { RepositoryCommand } from '../../src/commands/repository/commands.ts';
+import { repositoryDecider } from '../../src/commands/repository.ts';
 import { RegistryError } from '../../src/errors.ts';
 import type { Fact } from '../../src/events/event.ts';
 import { decideOn, seen } from './deciding.ts';
-import { as, content, imageOf, indexOf, link, push, remove, unlink, untag } from './facts.ts';
+import { as, content, imageOf, indexOf, link, push, remove, rule, unlink, untag } from './facts.ts';
 
 // A small world, so that commands chosen at random meet: what one needs another deletes, and tags go to and fro.
 
@@ -12,9 +13,11 @@ const both = imageOf('both', as('config', blobs[0]), as('layer', blobs[1]));
 const second = imageOf('the second', as('layer', blobs[1]));
 const index = indexOf('an index', both, second);
 const signature = imageOf('a signature', as('layer', blobs[0]), as('subject', second));
+const ofSignature = imageOf('a note on the signature', as('subject', signature));
+const outer = indexOf('an index of an index', index);
 
 export const BLOBS = blobs;
-export const MANIFESTS = [both, second, index, signature] as const;
+export const MANIFESTS = [both, second, index, signature, ofSignature, outer] as const;
 export const TAGS = ['latest', 'v1', 'v2'] as const;
 
 const oneOf = <T>(things: readonly T[]): fc.Arbitrary<T> => fc.constantFrom(...things);
@@ -29,6 +32,7 @@ export const anyCommand: fc.Arbitrary<RepositoryCommand> = fc.oneof(
   },
   { weight: 2, arbitrary: oneOf(MANIFESTS).map(remove) },
   { weight: 2, arbitrary: oneOf(TAGS).map(untag) },
+  { weight: 1, arbitrary: oneOf([[], [], ['v*'], ['*2', 'latest']]).map((rules) => rule(...rules)) },
 );
 
 /** What the one repository records of these commands, given one after the other; those that it refuses leave nothing. */

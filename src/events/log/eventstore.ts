@@ -1,9 +1,10 @@
 import { appendsTo } from './eventstoreAppends.ts';
 import { connect } from './eventstoreClient.ts';
+import { dropsOf } from './eventstoreDrops.ts';
 import { feed } from './eventstoreFeed.ts';
 import { headOf } from './eventstoreHead.ts';
 import { readsOn } from './eventstoreReads.ts';
-import type { EventLog } from './log.ts';
+import type { TransientLog } from './log.ts';
 
 export type EventstoreEventLogOptions = Readonly<{
   /** Streams that begin with `<prefix>.` are this log's; all others are as if they were not there. */
@@ -39,7 +40,7 @@ export const eventstoreEventLog = async (
     subscribeMs = 5000,
     watchMs = 3000,
   }: EventstoreEventLogOptions,
-): Promise<EventLog> => {
+): Promise<TransientLog> => {
   if (!/^[^$\s]\S*$/u.test(prefix) || !prefix.isWellFormed())
     throw new TypeError(`No prefix of streams: ${JSON.stringify(prefix)}.`);
   const { client, close } = connect(connectionString, onError);
@@ -59,6 +60,7 @@ export const eventstoreEventLog = async (
 
   return {
     append,
+    drop: dropsOf({ client, prefix, readStream: reads.readStream, tryMs: appendTryMs }),
     readStream: reads.readStream,
     readAll: reads.readAll,
     follow: feed({ client, prefix, head, startMs: subscribeMs, watchMs, closing, onError }),

@@ -50,6 +50,17 @@ export type EventLog = Readonly<{
   close: () => Promise<void>;
 }>;
 
+/** A log whose old streams may go. The facts are in none: what they are read from cannot drop anything. */
+export type TransientLog = EventLog &
+  Readonly<{
+    /**
+     * Forgets a stream with all its events, for good; nothing may be appended to it any more. Of a stream that is not there, or not
+     * any more, it does nothing. Positions are never given out again. A store that keeps what is dropped until it is cleaned may go
+     * on showing it to `readAll` and `follow`.
+     */
+    drop: (stream: string) => Promise<void>;
+  }>;
+
 /** Somebody else appended first. Read again, decide again. */
 export class WrongExpectedRevision extends Error {
   override readonly name = 'WrongExpectedRevision';

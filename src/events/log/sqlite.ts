@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { EventLog } from './log.ts';
+import type { TransientLog } from './log.ts';
 import type { WriterData } from './sqlite.worker.ts';
 import { appendsTo } from './sqliteAppends.ts';
 import { positionOf } from './sqliteEncoding.ts';
@@ -18,7 +18,7 @@ export type SqliteEventLogOptions = Readonly<{
 /** Counted since the log was opened. A transaction is one fsync; reads are queries that went to the database. */
 export type LogStats = Readonly<{ appends: number; transactions: number; reads: number; eventsRead: number }>;
 
-export type SqliteEventLog = EventLog & Readonly<{ stats: () => LogStats }>;
+export type SqliteEventLog = TransientLog & Readonly<{ stats: () => LogStats }>;
 
 const startThread = (path: string): Worker =>
   new Worker(new URL('./sqlite.worker.ts', import.meta.url), { workerData: { path } satisfies WriterData });
@@ -71,6 +71,7 @@ export const sqliteEventLog = async (
 
   return {
     append: appends.append,
+    drop: appends.drop,
     readStream: reads.readStream,
     readAll: reads.readAll,
     follow,

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Outgoing, outgoing } from './checks.ts';
-import { type Appended, AppendOutcomeUnknown, type EventLog, LogFull, WrongExpectedRevision } from './log.ts';
-import type { Committed, Outcome } from './sqliteCommit.ts';
+import { type Appended, AppendOutcomeUnknown, LogFull, type TransientLog, WrongExpectedRevision } from './log.ts';
+import { type Committed, DROPPED_AT_ONCE, type Outcome } from './sqliteCommit.ts';
 import { positionOf, recordedOf } from './sqliteEncoding.ts';
 import type { Publish } from './sqliteFeed.ts';
 import type { Writer } from './sqliteWriter.ts';
@@ -10,10 +10,11 @@ import type { Writer } from './sqliteWriter.ts';
 const MOST_EVENTS = 2048;
 const MOST_BYTES = 4 * 1024 * 1024;
 
-type Waiting = Outgoing & Readonly<{ resolve: (appended: Appended) => void; reject: (error: Error) => void }>;
+type Waiting = Outgoing & Readonly<{ settle: (outcome: Outcome | undefined) => void; reject: (error: Error) => void }>;
 
 export type Appends = Readonly<{
-  append: EventLog['append'];
+  append: TransientLog['append'];
+  drop: TransientLog['drop'];
   /** Refuses further appends and resolves once all that came before are answered. */
   flush: () => Promise<void>;
   /** Nothing is known about what is under way, and nothing more is written. */
@@ -32,19 +33,22 @@ const takeFrom = (queue: Waiting[]): readonly Waiting[] => {
   return queue.splice(0, end === -1 ? queue.length : Math.max(end, 1));
 };
 
-const answer = ({ stream, expected, resolve, reject }: Waiting, outcome: Outcome | undefined): void => {
+/** @throws what stands against the append */
+const appendedBy = ({ stream, expected }: Outgoing, outcome: Outcome | undefined): Appended => {
   switch (outcome?.kind) {
     case 'written':
     case 'repeated':
-      resolve({ revision: outcome.revision, position: positionOf(outcome.position) });
-      break;
+      return { revision: outcome.revision, position: positionOf(outcome.position) };
     case 'conflict':
-      reject(new WrongExpectedRevision(stream, expected, outcome.actual));
-      break;
+      throw new WrongExpectedRevision(stream, expected, outcome.actual);
+    case 'idTaken':
+      throw new Error(`An id of an append to ${stream} belongs to another event already: ${outcome.reason}.`);
     default:
-      reject(new Error(`An id of an append to ${stream} belongs to another event already: ${outcome?.reason}.`));
+      throw new Error(`An append to ${stream} was not answered.`);
   }
 };
+
+const dropping = (stream: string): Outgoing => ({ stream, expected: 0, events: [], recorded: [], sizes: [], bytes: 0 });
 
 const refusalOf = ({ kind, reason }: Exclude<Committed, { kind: 'done' }>): Error =>
   kind === 'full'
@@ -85,8 +89,8 @@ export const appendsTo = (writer: Writer, publish: Publish, onFatal: (cause: unk
     const written = tellFollowers(batch, committed.outcomes, publish);
     appends += written;
     if (written > 0) transactions += 1;
-    batch.forEach((waiting, index) => {
-      answer(waiting, committed.outcomes[index]);
+    batch.forEach(({ settle: tell }, index) => {
+      tell(committed.outcomes[index]);
     });
   };
 
@@ -125,13 +129,32 @@ export const appendsTo = (writer: Writer, publish: Publish, onFatal: (cause: unk
     }
   };
 
+  const enqueue = <T>(work: () => Outgoing, answerTo: (work: Outgoing, outcome: Outcome | undefined) => T): Promise<T> =>
+    new Promise((resolve, reject) => {
+      if (refusal !== undefined) throw refusal;
+      const waiting = work();
+      const settle = (outcome: Outcome | undefined): void => {
+        try {
+          resolve(answerTo(waiting, outcome));
+        } catch (error) {
+          reject(error);
+        }
+      };
+      queue.push({ ...waiting, settle, reject });
+      running ??= run();
+    });
+
   return {
-    append: (stream, expected, events) =>
-      new Promise((resolve, reject) => {
-        if (refusal !== undefined) throw refusal;
-        queue.push({ ...outgoing(stream, expected, events), resolve, reject });
-        running ??= run();
-      }),
+    append: (stream, expected, events) => enqueue(() => outgoing(stream, expected, events), appendedBy),
+
+    // Step by step, so that appends get their turns in between.
+    drop: async (stream) => {
+      for (let count = DROPPED_AT_ONCE; count === DROPPED_AT_ONCE; )
+        count = await enqueue(
+          () => dropping(stream),
+          (_work, outcome) => (outcome?.kind === 'dropped' ? outcome.count : 0),
+        );
+    },
 
     flush: async () => {
       refusal ??= new Error('The event log is closed.');

@@ -1,12 +1,16 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { codeOf, reasonOf, SQLITE_BUSY, SQLITE_CONSTRAINT, SQLITE_FULL } from './sqliteSchema.ts';
+import { codeOf, LAST_POSITION, reasonOf, SQLITE_BUSY, SQLITE_CONSTRAINT, SQLITE_FULL } from './sqliteSchema.ts';
 
-/** An append as it travels to the writer. `events` holds four texts an event: id, type, data and metadata. */
+/**
+ * An append as it travels to the writer. `events` holds four texts an event: id, type, data and metadata. Without any event it is
+ * no append: some of the stream's oldest events go.
+ */
 export type Append = Readonly<{ stream: string; expected: number; events: readonly string[] }>;
 export const TEXTS_PER_EVENT = 4;
 
-/** What became of one append. `written` and `repeated` name its last event. */
+/** What became of one append. `written` and `repeated` name its last event; `dropped` says how many events went. */
 export type Outcome =
+  | Readonly<{ kind: 'dropped'; count: number }>
   | Readonly<{ kind: 'written' | 'repeated'; revision: number; position: number }>
   | Readonly<{ kind: 'conflict'; actual: number }>
   | Readonly<{ kind: 'idTaken'; reason: string }>;
@@ -16,11 +20,14 @@ export type Committed =
   | Readonly<{ kind: 'done'; outcomes: readonly Outcome[] }>
   | Readonly<{ kind: 'full' | 'busy'; reason: string }>;
 
+/** Events that one transaction drops: some 10 ms in which no append is written. */
+export const DROPPED_AT_ONCE = 1000;
+
 const statementsOn = (db: DatabaseSync) => ({
   begin: db.prepare('begin immediate'),
   commit: db.prepare('commit'),
   rollback: db.prepare('rollback'),
-  last: db.prepare('select coalesce(max(position), 0) as position from events'),
+  last: db.prepare(LAST_POSITION),
   stream: db.prepare(`
     select id, coalesce((select max(revision) from events where stream = streams.id), -1) as revision from streams where name = ?
   `),
@@ -29,6 +36,16 @@ const statementsOn = (db: DatabaseSync) => ({
     insert into events (position, stream, revision, id, type, data, metadata) values (?, ?, ?, unhex(?, '-'), ?, ?, ?)
   `),
   dropFrom: db.prepare('delete from events where position >= ?'),
+  dropSome: db.prepare(`
+    delete from events where position in (select position from events where stream = ? order by revision limit ${DROPPED_AT_ONCE})
+    returning position
+  `),
+  dropStream: db.prepare('delete from streams where id = ? and not exists (select 1 from events where stream = streams.id)'),
+  // Positions are never given out again, also where the newest events were dropped.
+  remember: db.prepare(`
+    insert into meta (key, value) values ('droppedUpTo', ?1)
+    on conflict (key) do update set value = ?1 where cast(value as integer) < ?1
+  `),
   // Whether the event at a revision has an id; and where it stands.
   same: db.prepare(`select position from events where stream = ? and revision = ? and id = unhex(?, '-')`),
 });
@@ -75,8 +92,17 @@ export const committer = (db: DatabaseSync): ((appends: readonly Append[]) => Co
     }
   };
 
+  const drop = (stream: number | undefined): Outcome => {
+    if (stream === undefined) return { kind: 'dropped', count: 0 };
+    const positions = statements.dropSome.all(stream).map(({ position }) => Number(position));
+    if (positions.length > 0) statements.remember.run(String(Math.max(...positions)));
+    statements.dropStream.run(stream);
+    return { kind: 'dropped', count: positions.length };
+  };
+
   const place = (append: Append): Outcome => {
     const found = statements.stream.get(append.stream);
+    if (append.events.length === 0) return drop(found === undefined ? undefined : Number(found.id));
     const actual = found === undefined ? -1 : Number(found.revision);
     if (append.expected === actual) return write(append, Number((found ?? statements.addStream.get(append.stream))?.id));
     const earlier = append.expected < actual ? repeated(append, Number(found?.id)) : undefined;

@@ -4,12 +4,13 @@ import { type Metadata, ORIGIN, type Recorded } from '../event.ts';
 import { checkLimit } from './checks.ts';
 import type { EventLog } from './log.ts';
 import { numberOf, positionOf } from './sqliteEncoding.ts';
+import { LAST_POSITION } from './sqliteSchema.ts';
 
 export type Reads = Pick<EventLog, 'readStream' | 'readAll'> &
   Readonly<{
     /** Events after a position's number, in order. */
     page: (after: number, limit: number) => readonly Recorded[];
-    /** The number of the newest position; 0 where there is none. */
+    /** The number of the newest position, also of an event that was dropped; 0 where there is none. */
     head: () => number;
     counts: () => Readonly<{ reads: number; eventsRead: number }>;
   }>;
@@ -28,7 +29,7 @@ const statementsOn = (db: DatabaseSync) => {
     before: prepare('where position < ? order by position desc limit ?'),
     streamFrom: prepare('where name = ? and revision >= ? order by revision limit ?'),
     streamUpTo: prepare('where name = ? and revision <= ? order by revision desc limit ?'),
-    head: db.prepare('select coalesce(max(position), 0) as position from events'),
+    head: db.prepare(LAST_POSITION),
   };
 };
 

@@ -24,6 +24,14 @@ const TABLES = `
   insert into meta (key, value) values ('eventLogSchema', '${SCHEMA_VERSION}');
 `;
 
+/** The newest position that was ever given out; 0 where none was. */
+export const LAST_POSITION = `
+  select max(
+    coalesce((select max(position) from events), 0),
+    coalesce((select cast(value as integer) from meta where key = 'droppedUpTo'), 0)
+  ) as position
+`;
+
 // Primary result codes, https://sqlite.org/rescode.html
 export const SQLITE_BUSY = 5;
 export const SQLITE_FULL = 13;
@@ -64,12 +72,14 @@ const inTransaction = (db: DatabaseSync, work: () => void): void => {
 };
 
 const prepareForWriting = (db: DatabaseSync): void => {
+  // What is dropped is overwritten: it may tell of people.
   // Checkpoints are the writer's own business (see `checkpointer`): SQLite's automatic ones keep their I/O errors to themselves.
   db.exec(`
     pragma journal_mode = wal;
     pragma synchronous = full;
     pragma wal_autocheckpoint = 0;
     pragma journal_size_limit = 67108864;
+    pragma secure_delete = on;
   `);
   inTransaction(db, () => (isNew(db) ? db.exec(TABLES) : checkVersion(db)));
 };

@@ -1,9 +1,9 @@
 import type { FastifyRequest } from 'fastify';
 import { challengeOf } from '../../identity/scopes.ts';
 import { parseName } from '../../oci/names.ts';
-import { originOf } from '../origin.ts';
+import { baseOf } from '../origin.ts';
 import type { Worded } from '../refusal.ts';
-import { CATALOG_SCOPE, scopeOf } from './guard.ts';
+import { scopeOf } from './guard.ts';
 
 const isName = (text: unknown): text is string => {
   try {
@@ -14,12 +14,9 @@ const isName = (text: unknown): text is string => {
 };
 
 /** What a token for this route must be asked for. */
-const scopeOfRoute = ({ method, params, routeOptions: { url = '' } }: FastifyRequest): string => {
-  if (url.endsWith('/_catalog')) return CATALOG_SCOPE;
+const scopeOfRoute = ({ params, routeOptions: { config } }: FastifyRequest): string => {
   const { name } = (params ?? {}) as { name?: unknown };
-  if (!isName(name)) return '';
-  if (url.includes('/blobs/uploads') || method === 'PUT') return scopeOf(name, 'push');
-  return scopeOf(name, method === 'DELETE' ? 'delete' : 'pull');
+  return scopeOf(isName(name) ? name : '', config.action ?? 'open');
 };
 
 /**
@@ -32,14 +29,14 @@ export const challengeFor = (
   publicUrl: string | undefined,
 ): Readonly<Record<string, string>> => {
   if (error.code !== 'UNAUTHENTICATED') return {};
-  const origin = originOf(request, publicUrl);
+  const base = baseOf(request, publicUrl);
   const refused = typeof detail.scope === 'string' ? detail.scope : undefined;
   const scope = refused ?? scopeOfRoute(request);
   const hasToken = /^bearer\b/i.test(request.headers.authorization ?? '');
   return {
     'www-authenticate': challengeOf({
-      realm: `${origin}/auth`,
-      service: new URL(origin).host,
+      realm: `${base}/auth`,
+      service: new URL(base).host,
       ...(scope !== '' && { scope }),
       ...(hasToken && { error: refused === undefined ? 'invalid_token' : 'insufficient_scope' }),
     }),

@@ -1,90 +1,48 @@
-import type { FastifyRequest } from 'fastify';
 import { RegistryError } from '../../errors.ts';
-import type { Actor } from '../../events/event.ts';
-import {
-  type Action,
-  authorize,
-  REGISTRY,
-  type RegistryAction,
-  type RepositoryAction,
-  type Resource,
-} from '../../identity/authorize.ts';
+import { isRepositoryAction, type RepositoryAction } from '../../identity/authorize.ts';
 import type { Caller } from '../../identity/caller.ts';
-import { type Repository, repositories } from '../../projections/repositories.ts';
+import { judge } from '../../identity/rights.ts';
+import type { Repository } from '../../projections/repositories.ts';
 import type { HttpDeps } from '../deps.ts';
+import type { Refusing, RouteAction } from '../permit.ts';
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Who sends the request; set before any handler of a surface runs. */
-    caller: Caller;
-  }
-}
+const CATALOG_SCOPE = 'registry:catalog:*';
 
-/** What docker's token service is asked for when this action needs a login: a push reads what it pushes. */
-export const scopeOf = (name: string, action: RepositoryAction): string =>
-  `repository:${name}:${action === 'push' ? 'pull,push' : action}`;
-
-export const CATALOG_SCOPE = 'registry:catalog:*';
+/** What docker's token service is asked for when this needs a login: a push reads what it pushes. Empty: nothing in particular. */
+export const scopeOf = (name: string, action: RouteAction): string => {
+  if (action === 'catalog') return CATALOG_SCOPE;
+  if (action === 'open' || name === '' || !isRepositoryAction(action)) return '';
+  return `repository:${name}:${action === 'push' ? 'pull,push' : action}`;
+};
 
 const unlimited = (caller: Caller): Caller => {
-  if (caller.kind !== 'user') return caller;
-  const { access: _limits, ...user } = caller;
-  return user;
+  if (caller.kind !== 'user' && caller.kind !== 'workload') return caller;
+  const { access: _limits, ...unscoped } = caller;
+  return unscoped;
 };
+
+/** Whether it is for want of a scope alone that the caller's token is not enough. */
+export const needsScope = async (
+  { views }: Pick<HttpDeps, 'views'>,
+  caller: Caller,
+  action: RepositoryAction,
+  named: Readonly<{ name: string; repository: Repository | undefined }>,
+): Promise<boolean> => {
+  const verdict = await judge(views, caller, action, named);
+  if (verdict.allowed || verdict.reason !== 'tokenScope') return false;
+  return (await judge(views, unlimited(caller), action, named)).allowed;
+};
+
+const insufficient = (scope: string): RegistryError =>
+  new RegistryError('UNAUTHENTICATED', 'This token was not issued for that. Get one with the scope of the challenge.', { scope });
 
 /**
- * Lets the caller do it, or refuses. Who could do it with a login, or with a token that was asked for more, is challenged, so that
- * the client gets one; who could not is denied.
- * @throws RegistryError `UNAUTHENTICATED` | `DENIED`
+ * Who could do it with a login, or with a token that was asked for more, is challenged, so that the client gets one; who could not is
+ * denied. What a caller may not see is refused as what does not exist: clients word 403 as "does not exist or may require a login".
  */
-const permit = (caller: Caller, action: Action, resource: Resource, scope: string): void => {
-  const verdict = authorize(caller, action, resource);
-  if (verdict.allowed) return;
-  if (caller.kind === 'anonymous') throw new RegistryError('UNAUTHENTICATED', 'Log in first.', { scope });
-  if (verdict.reason === 'tokenScope' && authorize(unlimited(caller), action, resource).allowed) {
-    throw new RegistryError('UNAUTHENTICATED', 'This token was not issued for that. Get one with the scope of the challenge.', {
-      scope,
-    });
-  }
-  throw new RegistryError('DENIED', 'You may not do this here.', { scope });
+export const ociRefusing: Refusing = async ({ caller, action, name, reason }, may) => {
+  const scope = scopeOf(name, action);
+  if (caller.kind === 'anonymous') return new RegistryError('UNAUTHENTICATED', 'Log in first.', { scope });
+  if (reason === 'tokenScope' && (await may(unlimited(caller))).allowed) return insufficient(scope);
+  return new RegistryError('DENIED', 'You may not do this here.', { scope });
 };
-
-/** @throws RegistryError `UNAUTHENTICATED` | `DENIED` */
-export const permitRegistry = (caller: Caller, action: RegistryAction): void =>
-  permit(caller, action, REGISTRY, action === 'catalog' ? CATALOG_SCOPE : '');
-
-/**
- * The repository that a request names, if the caller may do `action` in it; undefined where it does not exist (yet).
- * @throws RegistryError `UNAUTHENTICATED` | `DENIED`
- */
-export const permitted = async (
-  { views }: HttpDeps,
-  { caller }: FastifyRequest,
-  action: RepositoryAction,
-  name: string,
-): Promise<Repository | undefined> => {
-  const repository = await views.get(repositories, name);
-  permit(caller, action, { type: 'repository', name, repository }, scopeOf(name, action));
-  return repository;
-};
-
-/** The same, where the repository must exist. @throws RegistryError also `REPOSITORY_UNKNOWN` */
-export const permittedIn = async (
-  deps: HttpDeps,
-  request: FastifyRequest,
-  action: RepositoryAction,
-  name: string,
-): Promise<Repository> => {
-  const repository = await permitted(deps, request, action, name);
-  if (repository === undefined) throw new RegistryError('REPOSITORY_UNKNOWN', `There is no repository ${name}.`, { name });
-  return repository;
-};
-
-/** The caller as events name it. */
-export const actorOf = (caller: Caller): Actor =>
-  caller.kind === 'user'
-    ? { kind: caller.role === 'robot' ? 'robot' : 'user', id: String(caller.userId) }
-    : { kind: 'anonymous', id: 'anonymous' };
-
-/** Who a new repository belongs to: nobody, where nobody is logged in. */
-export const ownerIdOf = (caller: Caller): number | null => (caller.kind === 'user' ? caller.userId : null);

@@ -1,45 +1,24 @@
-import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import type { HttpDeps } from '../deps.ts';
+import { identify } from '../identify.ts';
+import { permitRoutes } from '../permit.ts';
 import { refuseIn, type Worded } from '../refusal.ts';
 import { resource } from '../resource.ts';
 import { blobRoutes } from './blobs.ts';
 import { catalogRoutes } from './catalog.ts';
 import { challengeFor } from './challenge.ts';
 import { API_VERSION, OCI_REFUSING } from './errors.ts';
-import { permitRegistry } from './guard.ts';
+import { ociRefusing } from './guard.ts';
 import { manifestRoutes } from './manifests.ts';
 import { referrerRoutes } from './referrers.ts';
+import { repositoryRoutes } from './repository.ts';
 import { tagRoutes } from './tags.ts';
 import { uploadRoutes } from './uploads.ts';
-
-/** Works out who calls, once, before the body is read. A cached bearer token is answered without a promise. */
-const identify = (app: FastifyInstance, { authenticate }: HttpDeps): void => {
-  app.decorateRequest('caller', undefined as never);
-  app.addHook('onRequest', (request, reply, done) => {
-    reply.headers(API_VERSION);
-    try {
-      const caller = authenticate(request.headers.authorization);
-      if (!(caller instanceof Promise)) {
-        request.caller = caller;
-        done();
-        return;
-      }
-      caller.then(
-        (known) => {
-          request.caller = known;
-          done();
-        },
-        (error: Error) => done(error),
-      );
-    } catch (error) {
-      done(error as Error);
-    }
-  });
-};
 
 /** What else a path takes that does not delete, now or ever: every 405 says so (RFC 9110, section 15.5.6). */
 const allowedInstead = ({ error }: Worded, { routeOptions: { url = '' } }: FastifyRequest): Readonly<Record<string, string>> => {
   if (error.code !== 'BLOB_REFERENCED' && error.code !== 'UNSUPPORTED') return {};
+  if (url.endsWith('/:name')) return { allow: '' };
   return { allow: url.includes('/manifests/') ? 'GET, HEAD, PUT' : 'GET, HEAD' };
 };
 
@@ -50,20 +29,22 @@ export const ociSurface =
     refuseIn(app, {
       ...OCI_REFUSING,
       headers: (refusal, request) => ({
+        ...API_VERSION,
         ...challengeFor(refusal, request, deps.settings.publicUrl),
         ...allowedInstead(refusal, request),
       }),
     });
-    identify(app, deps);
+    identify(app, deps, API_VERSION);
+    permitRoutes(app, deps, ociRefusing);
 
     // Bodies are blobs and manifests: handlers read the request as a stream, whatever its type says.
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', (_request, _payload, done) => done(null));
 
     resource(app, '/', {
-      GET: (request: FastifyRequest) => {
-        permitRegistry(request.caller, 'version');
-        return { registry: 'GhostDock Registry', version: deps.version, features: ['oauth'] };
+      GET: {
+        action: 'version',
+        handler: async () => ({ registry: 'GhostDock Registry', version: deps.version, features: ['oauth'] }),
       },
     });
     catalogRoutes(app, deps);
@@ -72,4 +53,5 @@ export const ociSurface =
     referrerRoutes(app, deps);
     uploadRoutes(app, deps);
     blobRoutes(app, deps);
+    repositoryRoutes(app, deps);
   };

@@ -2,18 +2,22 @@ import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
 import type { Outcome } from '../../commands/execute.ts';
-import type { Precondition, PushManifest } from '../../commands/repository.ts';
+import type { Precondition, PushManifest } from '../../commands/repository/commands.ts';
 import { RegistryError } from '../../errors.ts';
 import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts';
 import { type ManifestContent, readManifest } from '../../oci/manifest.ts';
-import { isTag, parseName, parseReference, parseTag, type Reference } from '../../oci/names.ts';
+import { kindOf } from '../../oci/mediaTypes.ts';
+import { isTag, parseReference, parseTag, type Reference } from '../../oci/names.ts';
 import { type Manifest, manifestKey, manifests } from '../../projections/manifests.ts';
 import type { Repository } from '../../projections/repositories.ts';
 import { tagKey, tags } from '../../projections/tags.ts';
+import { pulled } from '../accessRecords.ts';
+import { change, changeUntil } from '../change.ts';
 import type { HttpDeps } from '../deps.ts';
+import { goneForReaders, seenOrWarned } from '../ownWrites.ts';
+import { ownerIdOf, repositoryOf } from '../permit.ts';
+import { countPull } from '../rateLimit.ts';
 import { resource } from '../resource.ts';
-import { change, goneForReaders, seenOrWarned } from './change.ts';
-import { ownerIdOf, permitted, permittedIn } from './guard.ts';
 import { etagsIn, matchesEtag } from './ranges.ts';
 
 type ByReference = { Params: { name: string; reference: string }; Querystring: { tag?: string | readonly string[] } };
@@ -25,6 +29,12 @@ const LARGEST_CACHED = 256 * 1024;
 
 /** Tags that one push may set besides the manifest (OCI distribution spec, development version: at least 10). */
 const MOST_TAGS = 100;
+
+/**
+ * Of media types that nobody here knows, which may be one of those that browsers show (`text/html`): a page that anybody may push must not
+ * run where people are logged in.
+ */
+const INERT = { 'content-security-policy': "default-src 'none'; sandbox", 'x-content-type-options': 'nosniff' };
 
 /** Text where the bytes are UTF-8, as JSON should be: head and body go out in one write then. */
 type Body = string | Buffer;
@@ -77,6 +87,10 @@ const digestFor = (reference: Reference, bytes: Buffer): Digest => {
   });
 };
 
+/** An index that may be sparse holds on to those of its images that are there, or come later. */
+const referencesOf = ({ references }: ManifestContent, sparseIndexes: boolean): ManifestContent['references'] =>
+  sparseIndexes ? references.map((one) => (one.role === 'manifest' ? { ...one, mayBeMissing: true } : one)) : references;
+
 const pushedHeaders = (
   name: string,
   digest: Digest,
@@ -90,6 +104,9 @@ const pushedHeaders = (
   // A header for each, as clients of the development version look for them.
   ...(asked.length > 0 && { 'oci-tag': [...asked] }),
 });
+
+/** A push that holds a great many manifests again begins with nothing but that. */
+const isPushed = ({ facts }: Outcome): boolean => facts.length === 0 || facts.some(({ type }) => type !== 'ManifestHeld');
 
 const preconditionOf = ({ headers }: Request, { tag }: Reference): Precondition | undefined => {
   const ifMatch = etagsIn(headers['if-match'], false);
@@ -133,21 +150,35 @@ export const manifestRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
   };
 
   const get = async (request: Request, reply: FastifyReply) => {
-    const name = parseName(request.params.name);
-    const repository = await permittedIn(deps, request, 'pull', name);
-    const manifest = await find(deps, repository, existingReference(request.params.reference));
+    const repository = repositoryOf(request);
+    const { name } = repository;
+    const counted = request.method === 'GET' ? countPull(deps.limits, request, reply) : undefined;
+    if (counted !== undefined) await counted;
+    const reference = existingReference(request.params.reference);
+    const manifest = await find(deps, repository, reference);
     const { digest, mediaType, size } = manifest;
     const etag = `"${digest}"`;
     reply.headers({ 'content-type': mediaType, 'docker-content-digest': digest, etag });
+    if (kindOf(mediaType) === 'opaque') reply.headers(INERT);
     if (matchesEtag(request.headers['if-none-match'], etag)) return reply.code(304).send();
-    return sendBody(reply, size, request.method === 'HEAD' ? '' : await contentOf(manifest));
+    const body = request.method === 'HEAD' ? '' : await contentOf(manifest);
+    await pulled(deps, request, {
+      action: 'manifest.pull',
+      repository,
+      name,
+      tag: reference.tag,
+      digest,
+      status: 200,
+      bytes: size,
+    });
+    return sendBody(reply, size, body);
   };
 
   /** Puts the bytes, appends, then looks that they are in place. */
   const store = async (request: Request, digest: Digest, bytes: Buffer, command: PushManifest): Promise<Outcome> => {
     const placed = await deps.blobs.put(digest, bytes);
     try {
-      const outcome = await change(deps, request, command);
+      const outcome = await changeUntil(isPushed, deps, request, command);
       await placed.settle();
       return outcome;
     } catch (error) {
@@ -158,10 +189,9 @@ export const manifestRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
 
   const put = async (request: Request, reply: FastifyReply) => {
     const { caller, params, query } = request;
-    const name = parseName(params.name);
+    const { name } = params;
     const reference = parseReference(params.reference);
     const tagged = tagsOf(reference, query.tag);
-    await permitted(deps, request, 'push', name);
     const bytes = await bodyOf(request, deps.settings.largestManifest);
     const digest = digestFor(reference, bytes);
     const content = readManifest(bytes, request.headers['content-type']);
@@ -173,7 +203,7 @@ export const manifestRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
       size: bytes.length,
       mediaType: content.mediaType,
       ...(content.artifactType !== undefined && { artifactType: content.artifactType }),
-      references: content.references,
+      references: referencesOf(content, deps.settings.sparseIndexes),
       tags: tagged,
       ...(precondition !== undefined && { precondition }),
       newRepositoryId: deps.newId(),
@@ -186,22 +216,26 @@ export const manifestRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
       .send();
   };
 
-  const removeManifest = async (request: Request, name: string, digest: Digest): Promise<void> => {
-    for (;;) {
-      const outcome = await change(deps, request, { type: 'DeleteManifest', repository: name, digest });
-      if (outcome.facts.some(({ type }) => type === 'ManifestDeleted')) return goneForReaders(deps, outcome);
-    }
+  const removeManifest = (request: Request, repository: string, digest: Digest): Promise<Outcome> => {
+    const isDone = ({ facts }: Outcome): boolean => facts.some(({ type }) => type === 'ManifestDeleted');
+    return changeUntil(isDone, deps, request, { type: 'DeleteManifest', repository, digest });
   };
 
+  const removeTag = (request: Request, repository: string, tag: string): Promise<Outcome> =>
+    change(deps, request, { type: 'DeleteTag', repository, tag });
+
   const remove = async (request: Request, reply: FastifyReply) => {
-    const name = parseName(request.params.name);
-    await permittedIn(deps, request, 'delete', name);
+    const { name } = repositoryOf(request);
     if (!deps.settings.deletes) throw new RegistryError('UNSUPPORTED', 'This registry does not delete.');
     const { tag, digest } = existingReference(request.params.reference);
-    if (tag === undefined) await removeManifest(request, name, digest);
-    else await goneForReaders(deps, await change(deps, request, { type: 'DeleteTag', repository: name, tag }));
+    const outcome = tag === undefined ? await removeManifest(request, name, digest) : await removeTag(request, name, tag);
+    await goneForReaders(deps, outcome);
     return reply.code(202).send();
   };
 
-  resource(app, '/:name/manifests/:reference', { GET: get, PUT: put, DELETE: remove });
+  resource(app, '/:name/manifests/:reference', {
+    GET: { action: 'pull', handler: get },
+    PUT: { action: 'push', handler: put },
+    DELETE: { action: 'delete', handler: remove },
+  });
 };

@@ -4,8 +4,9 @@ export type Span = Readonly<{ start: number; end: number }>;
 
 /**
  * The one range of a `Range` header (RFC 9110, section 14). Several ranges, other units and malformed ones are ignored: undefined.
+ * One that ends before it begins may be ignored or refused (section 14.2): OCI's conformance suite wants it refused.
  * So is any range of an empty blob: clients that ask for `bytes=0-` of everything are to get its no bytes.
- * @returns 'unsatisfiable' when the range lies outside of the `size` bytes
+ * @returns 'unsatisfiable' when the range lies outside of the `size` bytes, or backwards
  */
 export const rangeOf = (header: string | undefined, size: number): Span | 'unsatisfiable' | undefined => {
   const match = /^bytes=(\d*)-(\d*)$/i.exec(header?.trim() ?? '');
@@ -15,8 +16,7 @@ export const rangeOf = (header: string | undefined, size: number): Span | 'unsat
   if (from === '') return Number(to) === 0 ? 'unsatisfiable' : { start: Math.max(0, size - Number(to)), end: size - 1 };
   const start = Number(from);
   const end = to === '' ? size - 1 : Number(to);
-  if (to !== '' && end < start) return undefined;
-  return start >= size ? 'unsatisfiable' : { start, end: Math.min(end, size - 1) };
+  return start >= size || (to !== '' && end < start) ? 'unsatisfiable' : { start, end: Math.min(end, size - 1) };
 };
 
 /** `Content-Range` of a chunk: `a-b` as OCI has it, or with HTTP's `bytes ` and `/total`. @throws RegistryError `UPLOAD_INVALID` */

@@ -2,12 +2,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Digest, parseDigest } from '../../oci/digest.ts';
 import { annotationsIn } from '../../oci/manifest.ts';
 import { OCI_INDEX } from '../../oci/mediaTypes.ts';
-import { parseName } from '../../oci/names.ts';
 import { type Referrer, referrerKey, referrers, subjectKey } from '../../projections/referrers.ts';
+import type { Repository } from '../../projections/repositories.ts';
 import type { Page, Query } from '../../projections/views/views.ts';
 import type { HttpDeps } from '../deps.ts';
 import { resource } from '../resource.ts';
-import { permittedIn } from './guard.ts';
 import { lastOf, type PageQuery, pageOf } from './paging.ts';
 
 type Asked = PageQuery & Readonly<{ artifactType?: string | readonly string[] }>;
@@ -18,6 +17,8 @@ type Descriptor = Omit<Referrer, 'subject'> & Readonly<{ annotations?: Readonly<
 const MOST_ENTRIES = 200;
 /** Bytes of manifests that are read for one page, beyond the first: annotations are told in full, however large they are. */
 const MOST_BYTES = 4 * 1024 * 1024;
+
+const NO_PAGE: Page<Referrer> = { items: [], more: false };
 
 /** Either is one range of an index: all referrers of a subject by their keys, or those of one type. */
 const queryFor = (subject: string, artifactType: string, limit: number, after: string | undefined): Query => ({
@@ -31,7 +32,10 @@ const linkTo = (name: string, digest: Digest, artifactType: string, limit: numbe
   return `</v2/${name}/referrers/${digest}?${query}>; rel="next"`;
 };
 
-/** `GET /v2/<name>/referrers/<digest>` (OCI distribution spec, *Listing referrers*): in the order of their digests, a page at a time. */
+/**
+ * `GET /v2/<name>/referrers/<digest>` (OCI distribution spec, *Listing referrers*): in the order of their digests, a page at a time. By a 404
+ * clients would tell that the registry lacks this API, so a repository that does not exist (yet) has an empty list.
+ */
 export const referrerRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
   const described = async ({ subject: _subject, ...referrer }: Referrer): Promise<Descriptor> => {
     const bytes = await deps.blobs.read(referrer.digest, referrer.size);
@@ -53,15 +57,17 @@ export const referrerRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
   };
 
   const list = async (request: Request, reply: FastifyReply) => {
-    const name = parseName(request.params.name);
+    const { repository } = request;
+    const { name } = request.params;
     const digest = parseDigest(request.params.digest);
     const { limit: asked, last } = pageOf(request.query);
     const limit = Math.min(asked, MOST_ENTRIES);
     const artifactType = lastOf(request.query.artifactType) ?? '';
-    const { repositoryId } = await permittedIn(deps, request, 'pull', name);
-    const after = last === undefined ? undefined : referrerKey(repositoryId, digest, last as Digest);
-    const query = queryFor(subjectKey(repositoryId, digest), artifactType, Math.max(1, limit), after);
-    const page: Page<Referrer> = limit === 0 ? { items: [], more: false } : await deps.views.find(referrers, query);
+    const find = async ({ repositoryId }: Repository): Promise<Page<Referrer>> => {
+      const after = last === undefined ? undefined : referrerKey(repositoryId, digest, last as Digest);
+      return deps.views.find(referrers, queryFor(subjectKey(repositoryId, digest), artifactType, limit, after));
+    };
+    const page = repository === undefined || limit === 0 ? NO_PAGE : await find(repository);
     const manifests = await describe(page);
     const lastShown = manifests.at(-1)?.digest;
     if (lastShown !== undefined && (page.more || manifests.length < page.items.length))
@@ -71,5 +77,5 @@ export const referrerRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     return reply.type(OCI_INDEX).send(Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests })));
   };
 
-  resource(app, '/:name/referrers/:digest', { GET: list });
+  resource(app, '/:name/referrers/:digest', { GET: { action: 'pull', handler: list } });
 };

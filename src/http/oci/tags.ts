@@ -1,19 +1,17 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { parseName } from '../../oci/names.ts';
 import { tagKey, tags } from '../../projections/tags.ts';
 import type { HttpDeps } from '../deps.ts';
+import { repositoryOf } from '../permit.ts';
 import { resource } from '../resource.ts';
-import { permittedIn } from './guard.ts';
 import { nextPage, type PageQuery, pageOf } from './paging.ts';
 
 type Request = FastifyRequest<{ Params: { name: string }; Querystring: PageQuery }>;
 
 /** `GET /v2/<name>/tags/list`: in byte order, a page at a time. */
-export const tagRoutes = (app: FastifyInstance, { views, ...deps }: HttpDeps): void => {
+export const tagRoutes = (app: FastifyInstance, { views }: HttpDeps): void => {
   const list = async (request: Request, reply: FastifyReply) => {
-    const name = parseName(request.params.name);
     const { limit, last } = pageOf(request.query);
-    const { repositoryId } = await permittedIn({ views, ...deps }, request, 'pull', name);
+    const { repositoryId, name } = repositoryOf(request);
     if (limit === 0) return { name, tags: [] };
     const where = { key: { $prefix: tagKey(repositoryId, '') } };
     const page = await views.find(tags, { where, limit, ...(last !== undefined && { after: [tagKey(repositoryId, last)] }) });
@@ -22,5 +20,5 @@ export const tagRoutes = (app: FastifyInstance, { views, ...deps }: HttpDeps): v
     return { name, tags: names };
   };
 
-  resource(app, '/:name/tags/list', { GET: list });
+  resource(app, '/:name/tags/list', { GET: { action: 'pull', handler: list } });
 };

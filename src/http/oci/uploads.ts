@@ -1,55 +1,39 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { AppendOptions, PlacedBlob, Upload, UploadOwner } from '../../blobs/blobs.ts';
-import { isRefusal, RegistryError } from '../../errors.ts';
-import { authorize, readableNames } from '../../identity/authorize.ts';
+import { LRUCache } from 'lru-cache';
+import { endedMeanwhile, type PlacedBlob, type Upload, type UploadOwner } from '../../blobs/blobs.ts';
+import { type ErrorCode, isRefusal, RegistryError } from '../../errors.ts';
 import { type Algorithm, algorithmOf, type Digest, isAlgorithm, isDigest, parseDigest } from '../../oci/digest.ts';
-import { parseName } from '../../oci/names.ts';
-import { holders, holdersOf } from '../../projections/holders.ts';
 import { linkKey, links } from '../../projections/links.ts';
 import { repositories } from '../../projections/repositories.ts';
+import { change } from '../change.ts';
+import { userOf } from '../context.ts';
 import type { HttpDeps } from '../deps.ts';
+import { seenOrWarned } from '../ownWrites.ts';
+import { ownerIdOf } from '../permit.ts';
 import { resource } from '../resource.ts';
-import { change, seenOrWarned } from './change.ts';
-import { actorOf, ownerIdOf, permitted } from './guard.ts';
-import { chunkRange } from './ranges.ts';
-
-/** Repositories that a mount without a source looks at, beside the caller's own: each costs two reads. */
-const MOST_SOURCES = 20;
+import { announcedChunk, hasBody } from './chunks.ts';
+import { mounting } from './mounts.ts';
 
 type Query = Readonly<{ digest?: string; mount?: string; from?: string; 'digest-algorithm'?: string }>;
 type Request = FastifyRequest<{ Params: { name: string; upload: string }; Querystring: Query }>;
 
+type Session = Readonly<{ id: string; name: string; owner: UploadOwner }>;
+
+/** How last bytes are refused that have come before: they begin elsewhere, or make too much of it. */
+const BROUGHT_BEFORE: readonly ErrorCode[] = ['RANGE_INVALID', 'DIGEST_INVALID', 'REQUEST_TOO_LARGE'];
+
+/** For how long, in ms, and of how many sessions this process knows what they were finished as. */
+const REPEATED_WITHIN = 60_000;
+const MOST_FINISHED = 10_000;
+
 const ownerOf = ({ caller }: FastifyRequest, repository: string): UploadOwner => {
-  const { kind, id } = actorOf(caller);
+  const { kind, id } = userOf(caller);
   return { repository, user: `${kind}:${id}` };
 };
 
-const contentLength = ({ headers }: FastifyRequest): number | undefined => {
-  const announced = headers['content-length'];
-  return announced === undefined ? undefined : Number(announced);
-};
-
-const hasBody = (request: FastifyRequest): boolean =>
-  request.headers['transfer-encoding'] !== undefined || (contentLength(request) ?? 0) > 0;
-
-/** What the headers say of a chunk. @throws RegistryError `SIZE_INVALID` where `Content-Range` and `Content-Length` disagree */
-const announcedChunk = (request: FastifyRequest): AppendOptions => {
-  const range = chunkRange(request.headers['content-range']);
-  const length = contentLength(request);
-  if (range === undefined) return length === undefined ? {} : { length };
-  const spanned = range.end - range.start + 1;
-  if (length !== undefined && length !== spanned) {
-    throw new RegistryError('SIZE_INVALID', 'Content-Range and Content-Length disagree.', {
-      contentLength: length,
-      contentRange: spanned,
-    });
-  }
-  return { from: range.start, length: spanned };
-};
-
-const algorithmAsked = (query: Query): Algorithm => {
-  const asked = query['digest-algorithm'];
-  if (asked === undefined) return query.digest !== undefined && isDigest(query.digest) ? algorithmOf(query.digest) : 'sha256';
+/** What the session's bytes are hashed with as they come; its end may ask for another. A mount says what it will be. */
+const algorithmAsked = ({ mount, 'digest-algorithm': asked }: Query): Algorithm => {
+  if (asked === undefined) return mount !== undefined && isDigest(mount) ? algorithmOf(mount) : 'sha256';
   if (isAlgorithm(asked)) return asked;
   throw new RegistryError('DIGEST_INVALID', 'Digest algorithms here are sha256 and sha512.', { algorithm: asked.slice(0, 40) });
 };
@@ -61,184 +45,154 @@ const sessionHeaders = (name: string, { id, size }: Upload): Record<string, stri
   'docker-upload-uuid': id,
 });
 
+const created = (reply: FastifyReply, name: string, digest: Digest): FastifyReply =>
+  reply
+    .code(201)
+    .headers({ location: `/v2/${name}/blobs/${digest}`, 'docker-content-digest': digest })
+    .send();
+
 /** `/v2/<name>/blobs/uploads/` and the sessions below it. */
 export const uploadRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
   const { uploads } = deps.blobs;
+  const mounted = mounting(deps);
+  const finished = new LRUCache<string, true>({ max: MOST_FINISHED, ttl: REPEATED_WITHIN });
 
-  /** Puts a finished blob into the repository: append, then look that the bytes are in place. */
-  const link = async (request: Request, reply: FastifyReply, repository: string, placed: PlacedBlob): Promise<FastifyReply> => {
+  /**
+   * Puts a finished blob into the repository: append, then look that the bytes are in place. The session ends when readers see the
+   * blob: whoever finds that it is over finds that.
+   */
+  const link = async (request: Request, reply: FastifyReply, repository: string, placed: PlacedBlob): Promise<void> => {
     const { digest, size } = placed;
     const founding = { newRepositoryId: deps.newId(), ownerId: ownerIdOf(request.caller) };
     try {
       const outcome = await change(deps, request, { type: 'LinkBlob', repository, digest, size, ...founding });
-      await placed.settle();
       await seenOrWarned(deps, outcome, reply);
+      await placed.settle();
     } catch (error) {
       await placed.release();
       throw error;
     }
-    return reply
-      .code(201)
-      .headers({ location: `/v2/${repository}/blobs/${digest}`, 'docker-content-digest': digest })
-      .send();
   };
 
   const monolithic = async (request: Request, reply: FastifyReply, name: string, digest: Digest): Promise<FastifyReply> => {
     const owner = ownerOf(request, name);
     const { id } = await uploads.begin(owner, algorithmOf(digest));
     try {
-      if (hasBody(request)) await uploads.append(id, owner, request.raw, announcedChunk(request));
-      return await link(request, reply, name, await uploads.finish(id, owner, digest));
+      if (hasBody(request)) await uploads.append(id, owner, request.raw, { ...announcedChunk(request), digest });
+      await link(request, reply, name, await uploads.finish(id, owner, digest));
     } catch (error) {
       await uploads.cancel(id, owner).catch(() => undefined);
       throw error;
     }
-  };
-
-  const namesUnder = async (prefix: string, within: string, limit: number): Promise<readonly string[]> => {
-    const { items } = await deps.views.find(holders, { where: { key: { $prefix: `${prefix}${within}` } }, limit });
-    return items.map(({ key }) => key.slice(prefix.length));
-  };
-
-  /** Where a blob may be mounted from: first in the caller's own namespace, then wherever it is. */
-  const holdersFor = async ({ caller }: Request, digest: Digest): Promise<readonly string[]> => {
-    const own = readableNames(caller);
-    const prefix = holdersOf(digest);
-    const near = typeof own === 'object' && own.prefix !== undefined ? await namesUnder(prefix, own.prefix, 1) : [];
-    return [...near, ...(await namesUnder(prefix, '', MOST_SOURCES))];
-  };
-
-  /** @returns whether the blob was mounted; if not, an ordinary session is the answer */
-  const mount = async (
-    request: Request,
-    reply: FastifyReply,
-    repository: string,
-    digest: Digest,
-    from: string,
-  ): Promise<boolean> => {
-    const source = await deps.views.get(repositories, parseName(from));
-    const readable = authorize(request.caller, 'pull', { type: 'repository', name: from, repository: source }).allowed;
-    const linked = readable && source && (await deps.views.get(links, linkKey(source.repositoryId, digest)));
-    if (!linked || (await deps.blobs.stat(digest)) === undefined) return false;
-    const founding = { newRepositoryId: deps.newId(), ownerId: ownerIdOf(request.caller) };
-    const outcome = await change(deps, request, {
-      type: 'LinkBlob',
-      repository,
-      digest,
-      size: linked.size,
-      mountedFrom: from,
-      ...founding,
-    });
-    if ((await deps.blobs.stat(digest)) === undefined) {
-      await change(deps, request, { type: 'UnlinkBlob', repository, digest, cause: 'missing' });
-      return false;
-    }
-    await seenOrWarned(deps, outcome, reply);
-    return true;
-  };
-
-  const mountFromAny = async (
-    request: Request,
-    reply: FastifyReply,
-    repository: string,
-    digest: Digest,
-    from: string | undefined,
-  ): Promise<boolean> => {
-    if (from !== undefined) return mount(request, reply, repository, digest, from);
-    for (const holder of await holdersFor(request, digest))
-      if (await mount(request, reply, repository, digest, holder)) return true;
-    return false;
+    return created(reply, name, digest);
   };
 
   const begin = async (request: Request, reply: FastifyReply) => {
     const { params, query } = request;
-    const name = parseName(params.name);
-    await permitted(deps, request, 'push', name);
+    const { name } = params;
+    const algorithm = algorithmAsked(query);
     if (query.mount !== undefined) {
       const digest = parseDigest(query.mount);
-      if (await mountFromAny(request, reply, name, digest, query.from)) {
-        return reply
-          .code(201)
-          .headers({ location: `/v2/${name}/blobs/${digest}`, 'docker-content-digest': digest })
-          .send();
-      }
+      if (await mounted(request, reply, name, digest, query.from)) return created(reply, name, digest);
     }
     if (query.digest !== undefined) return monolithic(request, reply, name, parseDigest(query.digest));
-    const upload = await uploads.begin(ownerOf(request, name), algorithmAsked(query));
+    const upload = await uploads.begin(ownerOf(request, name), algorithm);
     return reply.code(202).headers(sessionHeaders(name, upload)).send();
   };
 
-  const session = async (request: Request): Promise<Readonly<{ id: string; name: string; owner: UploadOwner }>> => {
-    const name = parseName(request.params.name);
-    await permitted(deps, request, 'push', name);
+  const session = (request: Request): Session => {
+    const { name } = request.params;
     return { id: request.params.upload, name, owner: ownerOf(request, name) };
   };
 
   const status = async (request: Request, reply: FastifyReply) => {
-    const { id, name, owner } = await session(request);
+    const { id, name, owner } = session(request);
     return reply
       .code(204)
       .headers(sessionHeaders(name, await uploads.status(id, owner)))
       .send();
   };
 
-  /** A chunk in the wrong place is told where the session stands, so that the client goes on from there. */
-  const append = async (request: Request, reply: FastifyReply, id: string, name: string, owner: UploadOwner): Promise<Upload> => {
+  /** Who sends a chunk to the wrong place is told where the session stands, so that the client goes on from there. */
+  const oriented = async <T>(reply: FastifyReply, { id, name, owner }: Session, work: () => Promise<T>): Promise<T> => {
     try {
-      return await uploads.append(id, owner, request.raw, announcedChunk(request));
+      return await work();
     } catch (error) {
-      if (error instanceof RegistryError && error.code === 'RANGE_INVALID') {
-        reply.headers(sessionHeaders(name, await uploads.status(id, owner)));
-      }
+      if (isRefusal(error, 'RANGE_INVALID')) reply.headers(sessionHeaders(name, await uploads.status(id, owner)));
       throw error;
     }
   };
 
   const patch = async (request: Request, reply: FastifyReply) => {
-    const { id, name, owner } = await session(request);
-    return reply
-      .code(202)
-      .headers(sessionHeaders(name, await append(request, reply, id, name, owner)))
-      .send();
+    const open = session(request);
+    const upload = await oriented(reply, open, () => uploads.append(open.id, open.owner, request.raw, announcedChunk(request)));
+    return reply.code(202).headers(sessionHeaders(open.name, upload)).send();
   };
 
   /**
-   * A finish that was refused after it had brought the last bytes is repeated with them: where the session has all bytes of the
-   * digest, those of the body have come before.
+   * The last bytes may have come before: with the same PUT, which was refused later on (503) and is repeated, or which is under
+   * way twice. Then they are refused, and the session has the digest as it is.
    */
-  const broughtBefore = async (
-    request: Request,
-    id: string,
-    owner: UploadOwner,
-    digest: Digest,
-  ): Promise<PlacedBlob | undefined> => {
-    if (!hasBody(request) || (await uploads.status(id, owner)).size === 0) return undefined;
+  const finishWith = async (request: Request, open: Session, digest: Digest): Promise<PlacedBlob> => {
+    const { id, owner } = open;
+    let refusal: unknown;
+    let upTo: number | undefined;
     try {
-      const placed = await uploads.finish(id, owner, digest);
-      request.raw.resume();
-      return placed;
+      ({ size: upTo } = await uploads.append(id, owner, request.raw, { ...announcedChunk(request), digest }));
     } catch (error) {
-      if (isRefusal(error, 'DIGEST_INVALID')) return undefined;
-      throw error;
+      if (!BROUGHT_BEFORE.some((code) => isRefusal(error, code))) throw error;
+      refusal = error;
+    }
+    try {
+      return await uploads.finish(id, owner, digest, upTo);
+    } catch (error) {
+      if (isRefusal(error, 'UPLOAD_UNKNOWN')) throw endedMeanwhile(error);
+      throw isRefusal(error, 'DIGEST_INVALID') ? (refusal ?? error) : error;
     }
   };
 
+  const holds = async (name: string, digest: Digest): Promise<boolean> => {
+    const repository = await deps.views.get(repositories, name);
+    return repository !== undefined && (await deps.views.get(links, linkKey(repository.repositoryId, digest))) !== undefined;
+  };
+
+  const finishOf = ({ id, name, owner }: Session, digest: Digest): string => `${id} ${owner.user} ${name} ${digest}`;
+
+  /** Of finishes that come at once, or again because an answer was lost, all end well: also those that were overtaken. */
+  const overtaken = async (error: unknown, open: Session, digest: Digest): Promise<boolean> =>
+    isRefusal(error, 'UPLOAD_UNKNOWN') &&
+    (error.detail.meanwhile === true || finished.has(finishOf(open, digest))) &&
+    (await holds(open.name, digest));
+
   const finish = async (request: Request, reply: FastifyReply) => {
-    const { id, name, owner } = await session(request);
-    const { digest } = request.query;
-    if (digest === undefined) throw new RegistryError('DIGEST_INVALID', 'Say which digest the blob must have: ?digest=sha256:….');
-    const wanted = parseDigest(digest);
-    const before = await broughtBefore(request, id, owner, wanted);
-    if (before === undefined && hasBody(request)) await append(request, reply, id, name, owner);
-    return link(request, reply, name, before ?? (await uploads.finish(id, owner, wanted)));
+    const open = session(request);
+    if (request.query.digest === undefined)
+      throw new RegistryError('DIGEST_INVALID', 'Say which digest the blob must have: ?digest=sha256:….');
+    const digest = parseDigest(request.query.digest);
+    try {
+      const placed = await oriented(reply, open, () =>
+        hasBody(request) ? finishWith(request, open, digest) : uploads.finish(open.id, open.owner, digest),
+      );
+      finished.set(finishOf(open, digest), true); // before the session ends
+      await link(request, reply, open.name, placed);
+    } catch (error) {
+      if (!(await overtaken(error, open, digest))) throw error;
+    }
+    request.raw.resume(); // a body whose bytes had come before may be unread
+    return created(reply, open.name, digest);
   };
 
   const cancel = async (request: Request, reply: FastifyReply) => {
-    const { id, owner } = await session(request);
+    const { id, owner } = session(request);
     await uploads.cancel(id, owner);
     return reply.code(204).send();
   };
 
-  resource(app, '/:name/blobs/uploads', { POST: begin });
-  resource(app, '/:name/blobs/uploads/:upload', { GET: status, PATCH: patch, PUT: finish, DELETE: cancel });
+  resource(app, '/:name/blobs/uploads', { POST: { action: 'push', handler: begin } });
+  resource(app, '/:name/blobs/uploads/:upload', {
+    GET: { action: 'push', handler: status },
+    PATCH: { action: 'push', handler: patch },
+    PUT: { action: 'push', handler: finish },
+    DELETE: { action: 'push', handler: cancel },
+  });
 };

@@ -13,5 +13,6 @@ export const delegated = (views: () => Views, close: () => Promise<void>): Views
   faults: async () => views().faults(),
   commit: async (step) => views().commit(step),
   sweep: async (olderThanMs) => views().sweep(olderThanMs),
+  forget: async (view, before) => views().forget(view, before),
   close,
 });

@@ -1,4 +1,4 @@
-import { type Collection, type Db, type IndexDescription, MongoServerError } from 'mongodb';
+import { type Collection, type Db, type Filter, type IndexDescription, MongoServerError } from 'mongodb';
 import { ORIGIN, type Position } from '../../events/event.ts';
 import type { Document, Group, Placed, Projection } from '../projection.ts';
 import { faulted } from './faulted.ts';
@@ -79,20 +79,21 @@ const writeDocuments = async (
   await together(work);
 };
 
-/** Removes some tombstones of one view that the checkpoint has passed. @returns how many, undefined once there are none */
-const sweepSome = async (
+/** Removes some of what meets a filter and the checkpoint has passed. @returns how many, undefined once there is nothing */
+const removeSome = async (
   collection: Collection<Stored>,
   ledger: Ledger,
-  { before, guard }: Readonly<{ before: number; guard: () => void }>,
+  filter: Filter<Stored>,
+  guard: () => void,
 ): Promise<number | undefined> => {
-  const old = { w: { $lt: before }, p: { $lte: ledger.known().checkpoint } };
+  const old = { ...filter, p: { $lte: ledger.known().checkpoint } };
   const found = await collection.find(old, { projection: { p: 1 }, limit: SWEPT_AT_ONCE, batchSize: SWEPT_AT_ONCE }).toArray();
   if (found.length === 0) return undefined;
   // Told before anything is gone: whoever finds no document knows then why.
   const positions = found.map(({ p }) => p).sort((a, b) => (a < b ? -1 : 1));
   await ledger.sweeping(positions.at(-1) ?? ORIGIN);
   guard();
-  const { deletedCount } = await collection.deleteMany({ ...old, _id: { $in: found.map(({ _id }) => _id) } });
+  const { deletedCount } = await collection.deleteMany({ $and: [old, { _id: { $in: found.map(({ _id }) => _id) } }] });
   return deletedCount;
 };
 
@@ -157,12 +158,11 @@ const viewsOn = (collections: Collections, ledger: Ledger, { now, guard }: Requi
     await ledger.advance(checkpoint);
   };
 
-  const sweep = async (olderThanMs: number): Promise<number> => {
-    const before = now() - olderThanMs;
+  const remove = async (from: Iterable<Collection<Stored>>, filter: Filter<Stored>): Promise<number> => {
     await ledger.refresh();
     let all = 0;
-    for (const collection of collections.values()) {
-      const step = () => sweepSome(collection, ledger, { before, guard });
+    for (const collection of from) {
+      const step = () => removeSome(collection, ledger, filter, guard);
       for (let some = await step(); some !== undefined; some = await step()) all += some;
     }
     return all;
@@ -188,7 +188,8 @@ const viewsOn = (collections: Collections, ledger: Ledger, { now, guard }: Requi
         return { checkpoint, faults };
       }),
     commit: (step) => reaching(() => commit(step)),
-    sweep: (olderThanMs) => reaching(() => sweep(olderThanMs)),
+    sweep: (olderThanMs) => reaching(() => remove(collections.values(), { w: { $lt: now() - olderThanMs } })),
+    forget: (projection, before) => reaching(() => remove([readable(projection)], { _id: { $lt: before } })),
     close: async () => undefined,
   };
 };

@@ -59,9 +59,9 @@ const querying = (db: DatabaseSync, count: Counters): ((query: Compiled) => read
   };
 };
 
-const sweeping = (tables: ReadonlyMap<string, Table>, step: (table: Table) => number) => async (): Promise<number> => {
+const sweeping = (tables: Iterable<Table>, step: (table: Table) => number) => async (): Promise<number> => {
   let all = 0;
-  for (const table of tables.values()) {
+  for (const table of tables) {
     for (let some = step(table); some > 0; some = step(table)) {
       all += some;
       await setImmediate();
@@ -131,14 +131,14 @@ const viewsOn = (
     return { items, more: rows.length > query.limit };
   };
 
-  const sweepSome =
-    (before: number) =>
+  const removeSome =
+    (remove: (table: Table) => ReturnType<Table['sweep']>) =>
     (table: Table): number =>
       sound(() =>
         inTransaction(db, () => {
-          const swept = table.sweep(before);
-          for (const { position } of swept) ledger.swept(position);
-          return swept.length;
+          const removed = remove(table);
+          for (const { position } of removed) ledger.swept(position);
+          return removed.length;
         }),
       );
 
@@ -159,7 +159,18 @@ const viewsOn = (
     checkpoint: async () => ledger.checkpoint(),
     faults: async () => ledger.faults(),
     commit: async (step) => sound(() => ledger.commit(step)),
-    sweep: async (olderThanMs) => sweeping(tables, sweepSome(now() - olderThanMs))(),
+    sweep: async (olderThanMs) => {
+      const before = now() - olderThanMs;
+      return sweeping(
+        tables.values(),
+        removeSome((table) => table.sweep(before)),
+      )();
+    },
+    forget: async (projection, before) =>
+      sweeping(
+        [tableFor(projection)],
+        removeSome((table) => table.forget(before)),
+      )(),
     close: async () => db.close(),
     stats: () => ({ ...count }),
   };

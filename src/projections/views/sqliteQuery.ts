@@ -6,9 +6,12 @@ import { type Condition, LARGEST_PAGE, type Query, type Where } from './views.ts
 export type Compiled = Readonly<{ sql: string; parameters: readonly SQLInputValue[] }>;
 
 type Value = string | number;
-type Clause = Readonly<{ sql: string; parameters: readonly SQLInputValue[] }>;
+type End = 'lower' | 'upper';
+/** `end`: which end of the column's range it sets. */
+type Clause = Readonly<{ sql: string; parameters: readonly SQLInputValue[]; end?: End }>;
 
 const clause = (sql: string, ...parameters: SQLInputValue[]): Clause => ({ sql, parameters });
+const bound = (end: End, sql: string, ...parameters: SQLInputValue[]): Clause => ({ sql, parameters, end });
 
 /** Up to this many values of `$in` each get a scan of their own, so that a page of their union comes sorted out of the index. */
 const MOST_SCANS = 50;
@@ -28,7 +31,7 @@ export const endOfPrefix = (prefix: string): string | undefined => {
 
 const prefixClauses = (column: string, prefix: string): readonly Clause[] => {
   const end = endOfPrefix(prefix);
-  return [clause(`${column} >= ?`, prefix), ...(end === undefined ? [] : [clause(`${column} < ?`, end)])];
+  return [bound('lower', `${column} >= ?`, prefix), ...(end === undefined ? [] : [bound('upper', `${column} < ?`, end)])];
 };
 
 type Range = Readonly<{ $gt?: Value; $gte?: Value; $lt?: Value; $lte?: Value }>;
@@ -36,13 +39,13 @@ type Range = Readonly<{ $gt?: Value; $gte?: Value; $lt?: Value; $lte?: Value }>;
 /** SQLite sorts every number before every text; as in MongoDB a range holds values of its bounds' kind alone. */
 const rangeClauses = (column: string, { $gt, $gte, $lt, $lte }: Range): readonly Clause[] => {
   const clauses: Clause[] = [];
-  if ($gt !== undefined) clauses.push(clause(`${column} > ?`, $gt));
-  if ($gte !== undefined) clauses.push(clause(`${column} >= ?`, $gte));
-  if ($lt !== undefined) clauses.push(clause(`${column} < ?`, $lt));
-  if ($lte !== undefined) clauses.push(clause(`${column} <= ?`, $lte));
+  if ($gt !== undefined) clauses.push(bound('lower', `${column} > ?`, $gt));
+  if ($gte !== undefined) clauses.push(bound('lower', `${column} >= ?`, $gte));
+  if ($lt !== undefined) clauses.push(bound('upper', `${column} < ?`, $lt));
+  if ($lte !== undefined) clauses.push(bound('upper', `${column} <= ?`, $lte));
   const [lower, upper] = [$gt ?? $gte, $lt ?? $lte];
-  if (lower === undefined && typeof upper === 'string') clauses.push(clause(`${column} >= ''`));
-  if (upper === undefined && typeof lower === 'number') clauses.push(clause(`${column} < ''`));
+  if (lower === undefined && typeof upper === 'string') clauses.push(bound('lower', `${column} >= ''`));
+  if (upper === undefined && typeof lower === 'number') clauses.push(bound('upper', `${column} < ''`));
   return clauses;
 };
 
@@ -56,6 +59,47 @@ const conditionClauses = (column: string, condition: Condition): readonly Clause
     return [clause(`${column} in (select value from json_each(?))`, JSON.stringify(condition.$in))];
   }
   return rangeClauses(column, condition);
+};
+
+/** Where a range begins or ends. `strict`: not with the value itself. */
+type Limit = Readonly<{ value: Value; strict: boolean }>;
+
+const limitOf = (strictly: Value | undefined, inclusive: Value | undefined): Limit | undefined => {
+  if (strictly !== undefined) return { value: strictly, strict: true };
+  return inclusive === undefined ? undefined : { value: inclusive, strict: false };
+};
+
+/** The lower or the upper end of a condition: what `prefixClauses` and `rangeClauses` say of it. */
+const limitAt = (end: End, condition: Condition | undefined): Limit | undefined => {
+  if (typeof condition !== 'object' || condition === null || '$in' in condition) return undefined;
+  if ('$prefix' in condition) {
+    return end === 'lower' ? limitOf(undefined, condition.$prefix) : limitOf(endOfPrefix(condition.$prefix), undefined);
+  }
+  const { $gt, $gte, $lt, $lte } = condition;
+  // Both at once, which nobody asks for, stay as they are.
+  if (end === 'lower' ? $gt !== undefined && $gte !== undefined : $lt !== undefined && $lte !== undefined) return undefined;
+  const [lower, upper] = [limitOf($gt, $gte), limitOf($lt, $lte)];
+  if (end === 'lower') return lower ?? (typeof upper?.value === 'string' ? { value: '', strict: false } : undefined);
+  return upper ?? (typeof lower?.value === 'number' ? { value: '', strict: true } : undefined);
+};
+
+/** SQLite's order: numbers before texts, texts byte by byte. */
+const compared = (a: Value, b: Value): number => {
+  if (typeof a === 'string' && typeof b === 'string') return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  if (typeof a === 'number' && typeof b === 'number') return a - b;
+  return typeof a === 'number' ? -1 : 1;
+};
+
+/**
+ * SQLite begins at one bound of an index and reads up to a second one of the same end, whichever goes further: the last page of 200,000
+ * keys under a prefix took 30 ms instead of 20 µs. So where a condition and the page before both say where to begin, only one is told.
+ */
+const beginning = (where: Where, terms: readonly Term[], after: readonly Value[] | undefined): 'condition' | 'page' | 'both' => {
+  const [{ field, descending }, from] = [terms[0] as Term, after?.[0]];
+  const limit = limitAt(descending ? 'upper' : 'lower', where[field]);
+  if (from === undefined || limit === undefined || terms.some((term) => term.descending !== descending)) return 'both';
+  const further = compared(from, limit.value) * (descending ? -1 : 1);
+  return further < 0 || (further === 0 && limit.strict) ? 'condition' : 'page';
 };
 
 const whereClauses = (projection: Shape, where: Where): readonly Clause[] =>
@@ -98,6 +142,24 @@ const scansOf = (where: Where, terms: readonly Term[]): readonly Where[] => {
   return values.length > MOST_SCANS ? [where] : values.map((value) => ({ ...where, [found[0]]: value }));
 };
 
+const clausesOf = (
+  projection: Shape,
+  where: Where,
+  terms: readonly Term[],
+  after: Query['after'],
+  behind: readonly Clause[],
+): readonly Clause[] => {
+  const from = beginning(where, terms, after);
+  if (from === 'condition') return whereClauses(projection, where);
+  if (from === 'both') return [...whereClauses(projection, where), ...behind];
+  const { field, descending } = terms[0] as Term;
+  const others = Object.fromEntries(Object.entries(where).filter(([name]) => name !== field));
+  const end = conditionClauses(columnOf(projection, field), where[field] as Condition).filter(
+    (one) => one.end !== (descending ? 'upper' : 'lower'),
+  );
+  return [...whereClauses(projection, others), ...end, ...behind];
+};
+
 /** Every document of a page and the first of the next. Undefined where nothing can be found. */
 export const compileFind = (projection: Shape, { where = {}, sort = [], after, limit }: Query): Compiled | undefined => {
   if (!Number.isInteger(limit) || limit < 1 || limit > LARGEST_PAGE)
@@ -113,7 +175,7 @@ export const compileFind = (projection: Shape, { where = {}, sort = [], after, l
     .join(', ');
   const behind = after === undefined ? [] : afterClauses(projection, terms, after);
   const selects = scans.map((scan) => {
-    const clauses = [...whereClauses(projection, scan), ...behind];
+    const clauses = clausesOf(projection, scan, terms, after, behind);
     return clause(
       [`select ${selected} from ${tableOf(projection)} where doc is not null`, ...clauses.map(({ sql }) => sql)].join(' and '),
       ...clauses.flatMap(({ parameters }) => parameters),

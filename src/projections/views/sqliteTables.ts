@@ -36,6 +36,8 @@ export type Table = Readonly<{
   committed: (document: Placed, text: string | null) => void;
   /** Removes some tombstones that were written before `before`. @returns their keys and positions */
   sweep: (before: number) => readonly Readonly<{ key: string; position: string }>[];
+  /** Removes some documents with keys before `before`. @returns the same of them */
+  forget: (before: string) => readonly Readonly<{ key: string; position: string }>[];
 }>;
 
 /** Rows that one step of a sweep removes: some 10 ms in which nothing else runs. */
@@ -57,6 +59,10 @@ const statementsOn = (db: DatabaseSync, name: string) => ({
   update: db.prepare(`update ${name} set position = ?2, doc = ?3, written_at = ?4 where key = ?1 and ?2 > position`),
   sweep: db.prepare(`
     delete from ${name} where rowid in (select rowid from ${name} where doc is null and written_at < ? limit ${SWEPT_AT_ONCE})
+    returning key, position
+  `),
+  forget: db.prepare(`
+    delete from ${name} where rowid in (select rowid from ${name} where key < ? order by key limit ${SWEPT_AT_ONCE})
     returning key, position
   `),
 });
@@ -81,6 +87,13 @@ const tableOn = (db: DatabaseSync, projection: Projection, cache: DocumentCache,
     count.charactersRead += row[1]?.length ?? 0;
     return cache.read(key, row[0], row[1]);
   };
+  const removing =
+    <T extends number | string>(statement: StatementSync) =>
+    (before: T): ReturnType<Table['sweep']> => {
+      const removed = statement.all(before) as unknown as ReturnType<Table['sweep']>;
+      for (const { key } of removed) cache.drop(key);
+      return removed;
+    };
   return {
     read: (key) => {
       const kept = cache.get(key);
@@ -91,11 +104,8 @@ const tableOn = (db: DatabaseSync, projection: Projection, cache: DocumentCache,
     write: writing(statements.upsert),
     rewrite: writing(statements.update),
     committed: ({ key, position }, text) => cache.written(key, position, text),
-    sweep: (before) => {
-      const swept = statements.sweep.all(before) as unknown as readonly { key: string; position: string }[];
-      for (const { key } of swept) cache.drop(key);
-      return swept;
-    },
+    sweep: removing(statements.sweep),
+    forget: removing(statements.forget),
   };
 };
 

@@ -74,5 +74,10 @@ export type Views = Readonly<{
   commit: (step: Commit) => Promise<void>;
   /** Removes tombstones that were written more than `olderThanMs` ago. @returns how many */
   sweep: (olderThanMs: number) => Promise<number>;
+  /**
+   * Removes the documents of a view whose keys are before `before` in byte order, without a trace: for what no event of theirs will come
+   * any more. @returns how many
+   */
+  forget: <D extends Document>(view: Projection<D>, before: string) => Promise<number>;
   close: () => Promise<void>;
 }>;

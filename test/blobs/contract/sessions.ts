@@ -2,8 +2,9 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Blobs, Upload } from '../../../src/blobs/blobs.ts';
-import { digestOf } from '../../../src/oci/digest.ts';
+import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { contentOf, MIB, OWNER, pulled, randomContent, sourceOf, stalledSource } from '../bytes.ts';
+import { interleavedProperty } from '../interleavedProperty.ts';
 import { refused } from '../refused.ts';
 import { uploadProperty } from '../uploadProperty.ts';
 import type { OpenStore } from './store.ts';
@@ -63,6 +64,24 @@ export const sessionsContract = (store: OpenStore): void => {
       expect(await store.blobs().uploads.expire(-1)).to.equal(0);
     });
 
+    for (const [size, what] of [
+      [5, 'wait in memory'],
+      [3 * MIB, 'are in part on the disk'],
+    ] as const) {
+      it(`do not expire while something is being added to them, also where its bytes ${what}`, async () => {
+        const { bytes, digest } = randomContent(size);
+        const [id, idle] = [await store.begun(), await store.begun('idle')];
+        const source = stalledSource(bytes);
+        const appending = store.blobs().uploads.append(id, OWNER, source);
+        await turn();
+        expect(await store.blobs().uploads.expire(-1)).to.equal(1);
+        await refused(store.blobs().uploads.status(idle, OWNER), 'UPLOAD_UNKNOWN');
+        source.push(null);
+        expect((await appending).size).to.equal(size);
+        await (await store.blobs().uploads.finish(id, OWNER, digest)).settle();
+      });
+    }
+
     it('keep what they had when the store is closed in the middle of an append', async () => {
       const id = await store.begun('hello');
       const source = stalledSource(Buffer.alloc(3 * MIB));
@@ -84,6 +103,15 @@ export const sessionsContract = (store: OpenStore): void => {
     it('end in the right blob or in none, whatever happens to them in whatever order', async () => {
       await fc.assert(uploadProperty({ blobs: () => store.blobs(), restart: store.restart, collect: store.collect }), {
         numRuns: 60,
+      });
+    }).timeout(120_000);
+
+    it('end in the right blob or in none, whoever writes, finishes, cancels and expires them at the same time', async () => {
+      const handleOf = (blobs: Blobs) => ({ uploads: blobs.uploads, bytesOf: (digest: Digest) => pulled(blobs, digest) });
+      const handles = [handleOf(store.blobs()), handleOf(await store.another())] as const;
+      const ends = ['settle', 'release'] as const;
+      await fc.assert(interleavedProperty({ handles, begun: () => turn(), oneProcess: false, ends, repeats: false }), {
+        numRuns: 150,
       });
     }).timeout(120_000);
   });

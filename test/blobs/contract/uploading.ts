@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { digestOf } from '../../../src/oci/digest.ts';
-import { contentOf, KIB, MIB, OWNER, pulled, pushed, randomContent, sourceOf, stalledSource } from '../bytes.ts';
-import { refused } from '../refused.ts';
+import { brokenSource, contentOf, KIB, MIB, OWNER, pulled, pushed, randomContent, sourceOf, stalledSource } from '../bytes.ts';
+import { failed, refused } from '../refused.ts';
 import type { OpenStore } from './store.ts';
 
 const HELLO = contentOf('hello, world');
@@ -146,6 +146,53 @@ export const uploadingContract = (store: OpenStore): void => {
         await (await store.blobs().uploads.finish(id, OWNER, HELLO.digest)).settle();
         store.collect(HELLO.digest);
       }
+    });
+
+    for (const algorithm of ['sha256', 'sha512'] as const) {
+      it(`keeps nothing of a last chunk that does not make it the ${algorithm} that was said`, async () => {
+        const { bytes, digest } = randomContent(3 * MIB, algorithm);
+        const other = randomContent(10, algorithm).digest;
+        for (const before of [0, 1, MIB + 1, bytes.length - 1]) {
+          const id = await store.begun(...(before === 0 ? [] : [bytes.subarray(0, before)]));
+          const rest = bytes.subarray(before);
+          // The second handle knows nothing of the hash of the first chunk.
+          for (const { uploads } of [store.blobs(), await store.another()]) {
+            const { detail } = await refused(uploads.append(id, OWNER, sourceOf(rest), { digest: other }), 'DIGEST_INVALID');
+            expect(detail).to.deep.equal({ digest: other, computed: digest });
+            expect(await uploads.status(id, OWNER)).to.deep.include({ size: before, chunks: before === 0 ? 0 : 1 });
+          }
+          const { uploads } = await store.another();
+          expect((await uploads.append(id, OWNER, sourceOf(rest), { digest })).size).to.equal(bytes.length);
+          await (await store.blobs().uploads.finish(id, OWNER, digest)).settle();
+          expect((await pulled(store.blobs(), digest))?.equals(bytes)).to.equal(true);
+          store.collect(digest);
+        }
+      });
+    }
+
+    it('finishes what was there when the last chunk had come, whoever adds something behind it', async () => {
+      for (const before of ['', 'hello']) {
+        const id = await store.begun(before);
+        const { uploads } = store.blobs();
+        const last = await uploads.append(id, OWNER, sourceOf('hello, world'.slice(before.length)), { digest: HELLO.digest });
+        expect(last.size).to.equal(12);
+        await uploads.append(id, OWNER, sourceOf('from a request that was given up'));
+        await refused(uploads.finish(id, OWNER, HELLO.digest), 'DIGEST_INVALID');
+        const placed = await uploads.finish(id, OWNER, HELLO.digest, last.size);
+        store.collect(HELLO.digest);
+        await placed.settle();
+        expect((await pulled(store.blobs(), HELLO.digest))?.toString()).to.equal('hello, world');
+        store.collect(HELLO.digest);
+      }
+    });
+
+    it('keeps what came of a last chunk that broke off, whatever was said of the whole', async () => {
+      const id = await store.begun('hello');
+      const source = brokenSource(', wor', new Error('connection reset'));
+      await failed(store.blobs().uploads.append(id, OWNER, source, { length: 7, digest: HELLO.digest }));
+      expect(await store.sizeOf(id)).to.equal(10);
+      await store.blobs().uploads.append(id, OWNER, sourceOf('ld'), { from: 10, digest: HELLO.digest });
+      await store.blobs().uploads.finish(id, OWNER, HELLO.digest);
     });
 
     it('refuses wrong bytes also when the blob that they pretend to be is there already', async () => {

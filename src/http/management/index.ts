@@ -1,0 +1,43 @@
+import type { FastifyPluginAsync } from 'fastify';
+import { basicChallengeOf } from '../../identity/scopes.ts';
+import { withSessions } from '../cookies.ts';
+import type { HttpDeps } from '../deps.ts';
+import { identify } from '../identify.ts';
+import { MANAGEMENT_REFUSING } from '../managementErrors.ts';
+import { permitRoutes } from '../permit.ts';
+import { limitRequests } from '../rateLimit.ts';
+import { refuseIn } from '../refusal.ts';
+import { grantRoutes } from './grants.ts';
+import { profileRoutes } from './profile.ts';
+import { repositoryRoutes } from './repositories.ts';
+import { managementRefusing } from './route.ts';
+import { teamRoutes } from './teams.ts';
+import { tokenRoutes } from './tokens.ts';
+import { userRoutes } from './users.ts';
+import { compileCheck } from './validation.ts';
+
+/** Accounts and tokens belong into no cache. */
+const HEADERS = { 'cache-control': 'no-store' };
+
+/** The management API, `/api/v1/`: JSON in, JSON out, a file a resource. */
+export const managementSurface =
+  (deps: HttpDeps): FastifyPluginAsync =>
+  async (app) => {
+    refuseIn(app, {
+      ...MANAGEMENT_REFUSING,
+      headers: ({ error }) =>
+        error.code === 'UNAUTHENTICATED' ? { 'www-authenticate': basicChallengeOf('GhostDock Registry') } : {},
+    });
+    identify(app, { ...deps, authenticate: withSessions(deps) }, HEADERS);
+    limitRequests(app, deps.limits.api);
+    permitRoutes(app, deps, managementRefusing);
+    app.setValidatorCompiler(({ schema, httpPart = 'body' }) => compileCheck(schema as object, httpPart));
+    // The schemas of answers describe them and are checked by the tests. Handlers name each field that they give.
+    app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
+    profileRoutes(app, deps);
+    userRoutes(app, deps);
+    tokenRoutes(app, deps);
+    repositoryRoutes(app, deps);
+    grantRoutes(app, deps);
+    teamRoutes(app, deps);
+  };
