@@ -29,6 +29,7 @@ import { type PasswordOptions, passwords as passwordsWith } from './identity/pas
 import { ensureSigningKey, signingKeys } from './identity/signingKeys.ts';
 import { tokens as tokensWith } from './identity/tokens.ts';
 import { countingWrongTokens } from './identity/wrongTokens.ts';
+import { startKeyRotation } from './keyRotation.ts';
 import { type FailedLogins, failedLogins } from './limits/failedLogins.ts';
 import type { Limiters } from './limits/limiter.ts';
 import { requestLimit } from './limits/requests.ts';
@@ -173,7 +174,15 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
   const erased = await erasure.finish();
   if (erased > 0)
     logger.warn({ erased }, `Finished the erasure of ${erased} persons, which was broken off or undone by an older backup.`);
-  const tokens = tokensWith({ keys: await signingKeys(secrets), issuer: SERVICE, service: SERVICE, newId: nanoid });
+  const keys = await signingKeys(secrets);
+  const tokens = tokensWith({ keys, issuer: SERVICE, service: SERVICE, newId: nanoid });
+  const keyRotation = startKeyRotation({
+    secrets,
+    keys,
+    record: (id, context) => recordSigningKey(execute, streams, id, context),
+    days: config.signingKeyDays,
+    onError: (err) => logger.error({ err }, 'The signing keys could not be looked after; it is tried again.'),
+  });
 
   const clearing = startClearing({
     views,
@@ -218,6 +227,7 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
       lastSeen: lastSeenIn(accessLog.generation.views),
       access: accessLog,
       fingerprints,
+      rotateSigningKey: keyRotation.rotate,
       erasePerson: erasure.erase,
       health: healthOf({
         version,
@@ -251,6 +261,7 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
     options.tls?.stop();
     await http.close();
     await accessLog.close();
+    await keyRotation.stop();
     await clearing.stop();
     await served.stop();
     await reported.stop();

@@ -87,6 +87,12 @@ export const SETTINGS = {
     0,
     'Longest life of an access token in days: a later end is refused, and a token without one ends then. `0` sets no limit.',
   ),
+  GHOSTDOCK_SIGNING_KEY_DAYS: integer(
+    0,
+    3650,
+    90,
+    'Days after which a new key signs the tokens of logins. Those of older keys go on until they expire. `0` makes a new one only when an administrator asks for it.',
+  ),
   GHOSTDOCK_SECRET_KEY: secret(
     { pattern: '^[A-Za-z0-9+/]{43}=$' },
     'Key that wraps all stored secrets: 32 random bytes in base64 (`openssl rand -base64 32`). Without it one is made at the first start and kept in the data folder.',
@@ -196,6 +202,8 @@ export type Config = Readonly<{
   anonymousPull: boolean;
   /** 0 for no limit. */
   tokenMaxDays: number;
+  /** 0 for never. */
+  signingKeyDays: number;
   secretKey?: string;
   secretKeyFile?: string;
   logLevel: string;
@@ -370,6 +378,7 @@ export const readConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
     allowedHosts: listed(values.GHOSTDOCK_ALLOWED_HOSTS as string | undefined),
     anonymousPull: values.GHOSTDOCK_ANONYMOUS_PULL === 'on',
     tokenMaxDays: values.GHOSTDOCK_TOKEN_MAX_DAYS as number,
+    signingKeyDays: values.GHOSTDOCK_SIGNING_KEY_DAYS as number,
     ...optional('secretKey', 'GHOSTDOCK_SECRET_KEY'),
     ...optional('secretKeyFile', 'GHOSTDOCK_SECRET_KEY_FILE'),
     logLevel: values.GHOSTDOCK_LOG_LEVEL as string,

@@ -102,6 +102,11 @@ export const ensureAdmin = async ({
 };
 
 /** Records which key signs. Done at every start, because a crash may have come between the key and its record; an old key records nothing. */
-export const recordSigningKey = async (execute: Execute, streams: Streams, keyId: string): Promise<void> => {
-  await execute(streams.keys, keysDecider, { type: 'RecordSigningKey', keyId, algorithm: 'HS256' }, systemContext());
+export const recordSigningKey = async (
+  execute: Execute,
+  streams: Streams,
+  keyId: string,
+  context: CommandContext = systemContext(),
+): Promise<void> => {
+  await execute(streams.keys, keysDecider, { type: 'RecordSigningKey', keyId, algorithm: 'HS256' }, context);
 };

@@ -162,7 +162,8 @@ export const tokenUses = ({ access }: Pick<HttpDeps, 'access'>) => {
 
 const named = ({ params, routeOptions, url }: FastifyRequest): string => {
   const { name, reference, digest } = (params ?? {}) as Readonly<Record<string, string | undefined>>;
-  if (name === undefined || name === '') return (routeOptions.url ?? url.replace(/\?.*$/s, '')).slice(0, LONGEST_RESOURCE).toWellFormed() || '/';
+  if (name === undefined || name === '')
+    return (routeOptions.url ?? url.replace(/\?.*$/s, '')).slice(0, LONGEST_RESOURCE).toWellFormed() || '/';
   const text = reference === undefined || reference.includes(':') ? name : `${name}:${reference}`;
   return text.slice(0, LONGEST_RESOURCE).toWellFormed() || digest || '/';
 };

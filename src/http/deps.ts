@@ -59,6 +59,8 @@ export type HttpDeps = Readonly<{
   tokens: Tokens;
   /** Absent: any number. */
   limits: Readonly<{ api?: RequestLimit; pulls?: RequestLimit; anonymousPulls?: RequestLimit }>;
+  /** Makes a new key sign, and records who asked for it. @throws RegistryError `CONFLICT` | `UNAVAILABLE` */
+  rotateSigningKey: (context: CommandContext) => Promise<Readonly<{ keyId: string; madeAt: number }>>;
   passwords: Pick<Passwords, 'hash'>;
   lastSeen: LastSeen;
   access: AccessRecords;

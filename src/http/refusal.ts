@@ -44,21 +44,24 @@ const asRegistryError = (error: unknown): RegistryError => {
   );
 };
 
-/** What may be logged of where a request went. What stands behind it may be a secret: codes of logins, states of uploads. */
-export const pathOf = ({ originalUrl }: Pick<FastifyRequest, 'originalUrl'>): string => {
+/** Without the query, in which there may be secrets: the codes that identity providers send people back with. */
+export const pathOf = ({ originalUrl }: FastifyRequest): string => {
   const query = originalUrl.indexOf('?');
   return query === -1 ? originalUrl : originalUrl.slice(0, query);
 };
 
+/** What may be logged of where a request went. Of the registry protocol that is all: no parameter there is a secret. */
+export const loggedUrl = (request: FastifyRequest): string =>
+  request.routeOptions.url?.startsWith('/v2/') ? request.originalUrl : pathOf(request);
+
 const log = (request: FastifyRequest, worded: Worded): void => {
   const { error, status, code } = worded;
   const gone = GONE.has((error.cause as NodeJS.ErrnoException | undefined)?.code ?? '');
-  const path = pathOf(request);
-  if (gone) request.log.info({ path }, 'The client went away.');
-  else if (error.code === 'INTERNAL')
-    request.log.error({ err: error.cause ?? error, path }, 'A request failed.');
-  else if (status >= 500) request.log.warn({ err: error, path }, 'A request could not be served.');
-  else request.log.debug({ status, code, detail: error.detail, path }, 'A request was refused.');
+  const url = loggedUrl(request);
+  if (gone) request.log.info({ url }, 'The client went away.');
+  else if (error.code === 'INTERNAL') request.log.error({ err: error.cause ?? error, url }, 'A request failed.');
+  else if (status >= 500) request.log.warn({ err: error, url }, 'A request could not be served.');
+  else request.log.debug({ status, code, detail: error.detail, url }, 'A request was refused.');
 };
 
 /** Seconds after which a client may try again, for refusals that pass. */

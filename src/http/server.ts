@@ -16,7 +16,7 @@ import { refuseSecondHosts } from './oneHost.ts';
 import { refuseUnknownHosts } from './openMode.ts';
 import { prefixIn, servePrefixed } from './origin.ts';
 import { demandActions } from './permit.ts';
-import { pathOf, refuse, refuseIn } from './refusal.ts';
+import { loggedUrl, pathOf, refuse, refuseIn } from './refusal.ts';
 import { refuseForeign } from './sameOrigin.ts';
 import { type KeyPair, tlsOptions } from './tls.ts';
 import { trustIn } from './trust.ts';
@@ -42,7 +42,8 @@ const SILENCE_MS = 300_000;
 const logRequests = (app: FastifyInstance): void => {
   app.addHook('onResponse', (request, reply, done) => {
     const { method, ip } = request;
-    request.log.debug({ method, path: pathOf(request), status: reply.statusCode, ms: Math.round(reply.elapsedTime), ip }, 'request');
+    const url = loggedUrl(request);
+    request.log.debug({ method, url, status: reply.statusCode, ms: Math.round(reply.elapsedTime), ip }, 'request');
     done();
   });
 };

@@ -27,7 +27,8 @@ export type RepositoryAction = 'pull' | 'push' | 'delete' | 'configure' | 'inspe
 /**
  * `catalog` lists what the caller may pull; `version` is `GET /v2/`, where clients try their credentials. `readUsers` and `manageUsers`
  * are about everybody's accounts and access tokens, `readOwnAccount` and `manageOwnAccount` about those of the caller. `readAccess` and
- * `manageAccess` are about grants on prefixes and who is in which team; `readTeams` tells which teams there are.
+ * `manageAccess` are about grants on prefixes and who is in which team; `readTeams` tells which teams there are. `manageKeys` is about the
+ * keys that sign tokens.
  */
 export type RegistryAction =
   | 'catalog'
@@ -38,7 +39,8 @@ export type RegistryAction =
   | 'manageOwnAccount'
   | 'readAccess'
   | 'manageAccess'
-  | 'readTeams';
+  | 'readTeams'
+  | 'manageKeys';
 export type Action = RepositoryAction | RegistryAction;
 
 export type Reason = 'anonymous' | 'notYours' | 'private' | 'readOnly' | 'tokenScope' | 'unknownAction';
@@ -111,6 +113,7 @@ const inOwnNamespace: Rules<User> = {
   manageUsers: notForUsers,
   readAccess: notForUsers,
   manageAccess: notForUsers,
+  manageKeys: notForUsers,
 };
 
 const USER_RULES: Readonly<Record<Role, Rules<User>>> = {
@@ -126,6 +129,7 @@ const USER_RULES: Readonly<Record<Role, Rules<User>>> = {
     manageUsers: always,
     readAccess: always,
     manageAccess: always,
+    manageKeys: always,
   },
   auditor: {
     ...everybodys,
@@ -139,6 +143,7 @@ const USER_RULES: Readonly<Record<Role, Rules<User>>> = {
     manageUsers: never,
     readAccess: always,
     manageAccess: never,
+    manageKeys: never,
   },
   user: inOwnNamespace,
   robot: inOwnNamespace,
@@ -160,6 +165,7 @@ const ANONYMOUS_RULES: Rules<Anonymous> = {
   readAccess: loginFirst,
   manageAccess: loginFirst,
   readTeams: loginFirst,
+  manageKeys: loginFirst,
 };
 
 const granted =
@@ -184,6 +190,7 @@ const WORKLOAD_RULES: Rules<Workload> = {
   readAccess: notForUsers,
   manageAccess: notForUsers,
   readTeams: notForUsers,
+  manageKeys: notForUsers,
 };
 
 const rulesFor = (caller: User | Anonymous | Workload): Rules<User> | Rules<Anonymous> | Rules<Workload> => {
@@ -201,7 +208,7 @@ const ACTIONS: Readonly<Record<Resource['type'], readonly Action[]>> = {
   repository: ['pull', 'push', 'delete', 'configure', 'inspect', 'transfer'],
   registry: [
     ...['catalog', 'version', 'readUsers', 'manageUsers', 'readOwnAccount', 'manageOwnAccount'],
-    ...['readAccess', 'manageAccess', 'readTeams'],
+    ...['readAccess', 'manageAccess', 'readTeams', 'manageKeys'],
   ] as readonly RegistryAction[],
 };
 

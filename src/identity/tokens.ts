@@ -59,6 +59,9 @@ export type TokenOptions = Readonly<{
 const ALGORITHM = 'HS256';
 const LIFETIME_SECONDS: Readonly<Record<TokenUse, number>> = { registry: 30 * 60, session: 12 * 3600, refresh: 30 * 86_400 };
 
+/** The longest that a token lives, in milliseconds. */
+export const LONGEST_LIFETIME = Math.max(...Object.values(LIFETIME_SECONDS)) * 1000;
+
 /** How far the clocks of nodes may be apart. */
 const LEEWAY_SECONDS = 30;
 

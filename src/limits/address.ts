@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 
 /** What a proxy says of an address may be any text. */
-const LONGEST_TEXT = 64;
+export const LONGEST_ADDRESS = 64;
 
 /** The groups of an IPv6 address up to its half: what stands before `::`, filled up with zeros. */
 const network = (address: string): string => {
@@ -26,5 +26,5 @@ export const addressKey = (ip: string): string => {
   const plain = ip.replace(/%.*$/, '');
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain)?.[1];
   if (mapped !== undefined) return mapped;
-  return isIPv6(plain) ? `${network(plain)}::/64` : plain.slice(0, LONGEST_TEXT);
+  return isIPv6(plain) ? `${network(plain)}::/64` : plain.slice(0, LONGEST_ADDRESS);
 };

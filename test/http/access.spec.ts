@@ -176,6 +176,15 @@ describe('The access log', () => {
     }
   });
 
+  it('has no query of what is refused: there may be the code of a login in it', async () => {
+    const headers = { ...agent('lured').headers, origin: 'https://evil.example' };
+    for (const route of ['/auth/oidc/corp/callback', '/nothing/callback'])
+      expectStatus('foreign', await registry().anonymous.send('DELETE', `${route}?code=a-secret`, { headers }), 403);
+    const entries = await trailOf('lured', 2);
+    expect(entries.map(({ resource }) => resource)).to.have.members(['/auth/oidc/:provider/callback', '/nothing/callback']);
+    expect(JSON.stringify(entries)).to.not.contain('a-secret');
+  });
+
   it('has no challenge to a request without credentials, and nothing of what is not there', async () => {
     const { admin, anonymous } = registry();
     expectStatus('challenge', await anonymous.send('GET', '/v2/', agent('beginner')), 401);

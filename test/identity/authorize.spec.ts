@@ -87,6 +87,7 @@ const REGISTRY_MATRIX: Readonly<Record<RegistryAction, string>> = {
   readAccess: 'yes yes yes no no no no',
   manageAccess: 'yes yes no no no no no',
   readTeams: 'yes yes yes yes yes no no',
+  manageKeys: 'yes yes no no no no no',
 };
 
 const ACTIONS = ['pull', 'push', 'delete', 'configure', 'inspect', 'transfer'] as const;
@@ -203,7 +204,14 @@ describe('authorize', () => {
       });
 
       it(`grants ${role} users and tokens with the permission admin for all repositories alone`, () => {
-        for (const action of ['readUsers', 'manageUsers', 'manageOwnAccount', 'readAccess', 'manageAccess'] as const)
+        for (const action of [
+          'readUsers',
+          'manageUsers',
+          'manageOwnAccount',
+          'readAccess',
+          'manageAccess',
+          'manageKeys',
+        ] as const)
           for (const permissions of SETS)
             for (const globs of GLOBS) {
               const inToken = permissions.includes('admin') && globs.length === 0;

@@ -271,6 +271,7 @@ describe('bearer tokens', () => {
       const { token: old } = await service.issue(GRANT);
       await rotateSigningKey(secrets, 'k2', START + 1);
       await service.reloadKeys();
+      time.pass(1000);
       const { token } = await service.issue(GRANT);
       expect([signedWith(old), signedWith(token)]).to.deep.equal(['k1', 'k2']);
       expect(await made().verify(old)).to.include({ userId: 7 });
@@ -280,7 +281,26 @@ describe('bearer tokens', () => {
     it('are signed with the newest even if its maker’s clock was behind', async () => {
       await rotateSigningKey(secrets, 'a', START - 60 * MINUTES);
       await service.reloadKeys();
+      time.pass(1000);
       expect(signedWith((await service.issue(GRANT)).token)).to.equal('a');
+    });
+
+    it('are signed with the old one for a second more: until every node may look for the new one again', async () => {
+      await rotateSigningKey(secrets, 'k2', START + 1);
+      await service.reloadKeys();
+      time.pass(999);
+      expect(signedWith((await service.issue(GRANT)).token)).to.equal('k1');
+      time.pass(1);
+      expect(signedWith((await service.issue(GRANT)).token)).to.equal('k2');
+    });
+
+    it('are understood when several come at once to a node that has not heard of the new key', async () => {
+      await rotateSigningKey(secrets, 'k2', START + 1);
+      const elsewhere = made({ keys: await signingKeys(secrets, time.now) });
+      const issued = await Promise.all([1, 2, 3].map(async () => (await elsewhere.issue(GRANT)).token));
+      time.pass(1000);
+      const verified = await Promise.all(issued.map((token) => service.verify(token)));
+      expect(verified.map(({ userId }) => userId)).to.deep.equal([7, 7, 7]);
     });
 
     it('are understood by a node that has not heard of the new key', async () => {

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { isRefusal } from '../../src/errors.ts';
 import { type FailedLoginRates, type FailedLogins, failedLogins } from '../../src/limits/failedLogins.ts';
+import type { Limiter, Limiters } from '../../src/limits/limiter.ts';
 import { memoryLimiters } from '../../src/limits/memory.ts';
 
 const RATES: FailedLoginRates = { perUserAndAddress: 3, perAddress: 8, perUser: 8, minutes: 15 };
@@ -9,6 +10,16 @@ const HOME = '192.0.2.1';
 const ELSEWHERE = '198.51.100.7';
 
 type Outcome = 'right' | 'wrong' | 'refused';
+
+/** Counts of several nodes: each has its own limiters, on the same counts. */
+const sharedByNodes = (): Limiters => {
+  const [make, byName] = [memoryLimiters(), new Map<string, Limiter>()];
+  return (options) => {
+    const limiter = byName.get(options.name) ?? make(options);
+    byName.set(options.name, limiter);
+    return limiter;
+  };
+};
 
 describe('failed logins', () => {
   let logins: FailedLogins;
@@ -130,6 +141,37 @@ describe('failed logins', () => {
       await attack();
       expect(await login('ann', RIGHT)).to.equal('right');
       expect(await login('bob', RIGHT, ELSEWHERE)).to.equal('right');
+    });
+
+    it('need a count where the user is not known, be the password remembered or not', async () => {
+      expect(await login('ann', RIGHT)).to.equal('right');
+      await login('ann', 'wrong', ELSEWHERE);
+      expect(logins.needsNoCount({ username: 'ANN', ip: HOME })).to.equal(true);
+      for (const stranger of [
+        { username: 'ann', ip: ELSEWHERE },
+        { username: 'bob', ip: HOME },
+      ])
+        expect(logins.needsNoCount(stranger)).to.equal(false);
+      now = 14 * 24 * 3600 * 1000;
+      expect(logins.needsNoCount({ username: 'ann', ip: HOME }), 'after 14 days').to.equal(false);
+      open({ perUser: 0 });
+      expect(logins.needsNoCount({ username: 'ann', ip: ELSEWHERE }), 'without a limit').to.equal(true);
+    });
+
+    it('are refused by every node, also by one that has refused nothing yet', async () => {
+      const limiters = sharedByNodes();
+      const node = () => failedLogins(limiters, RATES, () => now);
+      const [first, second] = [node(), node()];
+      logins = second;
+      expect(await login('ann', RIGHT)).to.equal('right');
+      logins = first;
+      await attack();
+      logins = second;
+      const newcomer = { username: 'ann', ip: ELSEWHERE };
+      expect(() => second.refuseLocked(newcomer)).to.not.throw();
+      expect(second.needsNoCount(newcomer)).to.equal(false);
+      expect(await login('ann', RIGHT, ELSEWHERE)).to.equal('refused');
+      expect(second.needsNoCount({ ...newcomer, ip: HOME })).to.equal(true);
     });
 
     it('lock for five minutes at most', async () => {

@@ -11,6 +11,7 @@ import { grantRoutes } from './grants.ts';
 import { profileRoutes } from './profile.ts';
 import { repositoryRoutes } from './repositories.ts';
 import { managementRefusing } from './route.ts';
+import { signingKeyRoutes } from './signingKeys.ts';
 import { teamRoutes } from './teams.ts';
 import { tokenRoutes } from './tokens.ts';
 import { userRoutes } from './users.ts';
@@ -40,4 +41,5 @@ export const managementSurface =
     repositoryRoutes(app, deps);
     grantRoutes(app, deps);
     teamRoutes(app, deps);
+    signingKeyRoutes(app, deps);
   };

@@ -233,6 +233,27 @@ describe('a request that two servers may read as two', () => {
       expectQuiet(answer, PASSWORD);
     });
 
+  it('is refused where it names two hosts, on every surface, be they one or not', async () => {
+    const TWICE = [
+      ['Host: registry.test', 'Host: evil.test'],
+      ['Host: registry.test', 'Host: registry.test'],
+      ['Host: registry.test', 'X: y', 'hOST: '],
+    ];
+    for (const path of ['/v2/', '/v2/a/b/tags/list', '/auth', '/api/v1/users', '/health', '/nothing'])
+      for (const hosts of TWICE) {
+        const answer = await rawExchange(
+          registry().port,
+          `${[`GET ${path} HTTP/1.1`, ...hosts, LOGIN, 'Connection: close'].join('\r\n')}\r\n\r\n`,
+        );
+        expect(answer.status, `${path} ${hosts}`).to.equal(400);
+        expect(answer.body.toString()).to.contain('A request has one Host header.');
+      }
+    const others = ['Host: registry.test', 'Hosts: evil.test', 'Ghost: evil.test', 'Date: today', 'Connection: close'];
+    expect((await rawExchange(registry().port, `${['GET /health HTTP/1.1', ...others].join('\r\n')}\r\n\r\n`)).status).to.equal(
+      200,
+    );
+  });
+
   it('is refused where it goes by a version that there is not', async () => {
     for (const line of [
       'GET /v2/ HTTP/0.9',
