@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { SETTINGS } from '../src/config.ts';
+import { SETTINGS } from '../src/settings.ts';
 
 // Writes the table in docs/configuration.md from the settings: `node scripts/configurationDocs.ts`. A spec fails while it is out of date.
 

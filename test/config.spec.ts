@@ -3,7 +3,8 @@ import { resolve } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { CONFIGURATION_DOCS, docsOfConfiguration } from '../scripts/configurationDocs.ts';
-import { type Config, ConfigError, readConfig, SETTINGS } from '../src/config.ts';
+import { type Config, ConfigError, readConfig } from '../src/config.ts';
+import { SETTINGS } from '../src/settings.ts';
 
 type Name = keyof typeof SETTINGS;
 type Env = Readonly<Record<string, string>>;

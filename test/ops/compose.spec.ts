@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
-import { SETTINGS } from '../../src/config.ts';
+import { SETTINGS } from '../../src/settings.ts';
 import { attempt, installed, scratchFolder } from '../support/processes.ts';
 import { requires } from '../support/reporter.ts';
 import { at, IMAGE, listAt, ROOT, textOf, type Yaml, yamlIn } from './files.ts';

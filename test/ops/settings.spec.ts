@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { SETTINGS } from '../../src/config.ts';
+import { SETTINGS } from '../../src/settings.ts';
 import { filesIn, IMAGE, RELEASE, ROOT, textOf } from './files.ts';
 
 const FILES = [...filesIn('ops'), ...filesIn('docs'), 'README.md'].filter((path) => !path.endsWith('/.env'));
