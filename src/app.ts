@@ -1,4 +1,3 @@
-import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { nanoid } from 'nanoid';
@@ -20,31 +19,24 @@ import type { HttpDeps } from './http/deps.ts';
 import { type HttpServer, httpServer, type Logger } from './http/server.ts';
 import { useCertificate } from './http/tls.ts';
 import { accountsIn } from './identity/accounts.ts';
-import { type Authentication, authenticate, authenticatePassword, authenticateRefresh } from './identity/authenticate.ts';
-import type { Caller } from './identity/caller.ts';
-import { peopleLogin } from './identity/oidc/people.ts';
-import type { Provider } from './identity/oidc/provider.ts';
-import { type Workloads, workloadsOf } from './identity/oidc/workloads.ts';
 import { type PasswordOptions, passwords as passwordsWith } from './identity/passwords.ts';
 import { ensureSigningKey, signingKeys } from './identity/signingKeys.ts';
 import { tokens as tokensWith } from './identity/tokens.ts';
-import { countingWrongTokens } from './identity/wrongTokens.ts';
 import { startKeyRotation } from './keyRotation.ts';
-import { type FailedLogins, failedLogins } from './limits/failedLogins.ts';
+import { failedLogins } from './limits/failedLogins.ts';
 import type { Limiters } from './limits/limiter.ts';
 import { requestLimit } from './limits/requests.ts';
+import { loginsOf } from './logins.ts';
 import { readProviders } from './oidcFile.ts';
 import { reporting, serving } from './projections/groups.ts';
 import type { Views } from './projections/views/views.ts';
 import type { Renewal } from './renewal.ts';
-import { KEY_LENGTH } from './secrets/aead.ts';
 import { type Fingerprints, fingerprintsOf } from './secrets/fingerprints.ts';
-import type { Secrets } from './secrets/secrets.ts';
 import { isShared, openStores } from './stores.ts';
+import { startUploadExpiry } from './uploadExpiry.ts';
 
 /** How long a handler waits until the views show its own write, in ms. */
 const READ_YOUR_WRITES_MS = 5000;
-const EXPIRY_CHECK_MS = 10 * 60_000;
 const SERVICE = 'ghostdock';
 
 export type AppOptions = Readonly<{
@@ -82,38 +74,6 @@ export type App = Readonly<{
   close: () => Promise<void>;
 }>;
 
-/** Everyone, where authentication is off. */
-const OPERATOR: Caller = { kind: 'operator' };
-
-type Identity = Pick<HttpDeps, 'authenticate' | 'login' | 'refresh' | 'exchange' | 'tokens' | 'passwords'>;
-
-const identityOf = (
-  config: Config,
-  authentication: Authentication & Readonly<{ workloads: Workloads }>,
-  failedLogins: FailedLogins,
-): Identity => {
-  const counting = countingWrongTokens(failedLogins);
-  const anonymous: Caller = { kind: 'anonymous', pullsPublic: config.anonymousPull };
-  return {
-    authenticate: (header, from) =>
-      config.auth ? counting(from, () => authenticate(header, authentication, from) ?? anonymous) : OPERATOR,
-    login: (username, password, from) => counting(from, () => authenticatePassword(username, password, authentication, from)),
-    refresh: async (token, from) => counting(from, () => authenticateRefresh(token, authentication)),
-    exchange: async (idToken, from) => counting(from, () => authentication.workloads.authenticate(idToken)),
-    tokens: authentication.tokens,
-    passwords: authentication.passwords,
-  };
-};
-
-const LOGIN_KEY = 'oidc:login';
-
-/** What seals logins at providers while they are under way, on any node. */
-const loginKeyIn = async (secrets: Secrets, providers: readonly Provider[]): Promise<KeyObject> => {
-  const made = randomBytes(KEY_LENGTH);
-  const needed = providers.some(({ people }) => people !== undefined);
-  return createSecretKey(needed ? await secrets.putIfAbsent(LOGIN_KEY, made) : made);
-};
-
 const requestLimits = ({ limits }: Config, limiters: Limiters): HttpDeps['limits'] => {
   const limited = (['api', 'pulls', 'anonymousPulls'] as const).map((name) => [name, requestLimit(limiters, name, limits[name])]);
   return Object.fromEntries(limited.filter(([, limit]) => limit !== undefined));
@@ -140,9 +100,7 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
   await served.ready;
 
   const { views } = served;
-  const workloads = workloadsOf(providers);
   const limiters = stores.limiters();
-  const failed = failedLogins(limiters, config.limits.failedLogins);
   const passwords = passwordsWith(options.passwords);
   const execute = executing({
     log,
@@ -197,25 +155,15 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
 
   const http = await httpServer(
     {
-      ...identityOf(
+      ...(await loginsOf({
         config,
-        {
-          accounts: accountsIn(views, fingerprints),
-          passwords,
-          tokens,
-          anonymousPull: config.anonymousPull,
-          failedLogins: failed,
-          workloads,
-        },
-        failed,
-      ),
-      people: new Map(
-        providers.flatMap((provider) =>
-          provider.people === undefined ? [] : [[provider.name, peopleLogin(provider, provider.people)]],
-        ),
-      ),
-      workloadRepositories: providers.flatMap((provider) => provider.workloads.flatMap((rule) => rule.repositories)),
-      loginKey: await loginKeyIn(secrets, providers),
+        providers,
+        secrets,
+        accounts: accountsIn(views, fingerprints),
+        passwords,
+        tokens,
+        failedLogins: failedLogins(limiters, config.limits.failedLogins),
+      })),
       limits: requestLimits(config, limiters),
       version,
       settings: config,
@@ -245,19 +193,9 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
   );
   options.tls?.follow((certificate) => useCertificate(http, certificate));
 
-  const expire = async (): Promise<void> => {
-    const removed = await blobs.uploads.expire(config.uploadExpiryMs);
-    if (removed > 0) logger.info({ removed }, `Removed ${removed} uploads that nobody went on with.`);
-  };
-  let expiring = Promise.resolve();
-  const expireQuietly = (): void => {
-    expiring = expire().catch((err) => logger.error({ err }, 'Abandoned uploads could not be removed.'));
-  };
-  expireQuietly(); // at every start: a registry may be restarted more often than it looks
-  const expiry = setInterval(expireQuietly, EXPIRY_CHECK_MS);
+  const uploadExpiry = startUploadExpiry({ uploads: blobs.uploads, afterMs: config.uploadExpiryMs, logger });
 
   const close = async (): Promise<void> => {
-    clearInterval(expiry);
     options.tls?.stop();
     await http.close();
     await accessLog.close();
@@ -265,7 +203,7 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
     await clearing.stop();
     await served.stop();
     await reported.stop();
-    await expiring;
+    await uploadExpiry.stop();
     await blobs.close();
     await stores.close();
   };
