@@ -111,7 +111,7 @@ describe('A registry under attack', function () {
       ['for no audience', () => ({ aud: undefined }) as unknown as JWTPayload],
       ['from another issuer', () => ({ iss: 'another-registry' })],
       ['that has expired', () => ({ iat: now - 4000, nbf: now - 4000, exp: now - 60 })],
-      ['that is not valid yet', () => ({ nbf: now + 60 })],
+      ['that is not valid yet', () => ({ nbf: now + 3600, exp: now + 7200 })],
       ['that never expires', () => ({ exp: undefined }) as unknown as JWTPayload],
       ['without a beginning', () => ({ nbf: undefined }) as unknown as JWTPayload],
       ['without a time of issue', () => ({ iat: undefined }) as unknown as JWTPayload],

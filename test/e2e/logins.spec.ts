@@ -70,8 +70,8 @@ describe('Logins of real clients', function () {
     writeFileSync(file, JSON.stringify({ issuers: [{ name: 'ci', issuer: issuer.url, audience: AUDIENCE, workloads: [RULE] }] }));
     registry = await startRegistry({ env: { GHOSTDOCK_OIDC_FILE: file } });
     admin = httpClient(registry.url, { authorization: basic(ADMIN, PASSWORD) });
-    for (const name of ['robots/app', 'octo-org/app', 'others/app']) await pushImage(admin, name, 'v1', IMAGE);
     robotId = await robotBy(admin, 'robots');
+    for (const name of ['robots/app', 'octo-org/app', 'others/app']) await pushImage(admin, name, 'v1', IMAGE);
   });
   after(async () => {
     admin.close();

@@ -29,7 +29,8 @@ describe('DELETE /api/v1/users/{id}/personal-data', () => {
 
   /** The documents of a view that say something of a text. */
   const naming = async (views: Views, view: Projection, text: string): Promise<readonly Document[]> => {
-    const { items } = await views.find(view, { limit: LARGEST_PAGE });
+    // Those of the access log are not waited for at the start.
+    const { items } = await waitUntil(`${view.view} can be read`, () => views.find(view, { limit: LARGEST_PAGE }));
     return items.filter((item) => JSON.stringify(item).includes(text)).map(({ value }) => value);
   };
 
