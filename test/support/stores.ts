@@ -23,8 +23,12 @@ const KEY = randomBytes(32).toString('base64');
 
 let shared: Promise<EventStore> | undefined;
 
-/** Ends the servers that this process has started for its suites. */
-export const stopSharedStores = async (): Promise<void> => (await shared)?.dispose();
+/** Ends the servers that this process has started for its suites. Who needs one after that gets another. */
+export const stopSharedStores = async (): Promise<void> => {
+  const ending = shared;
+  shared = undefined;
+  await (await ending)?.dispose();
+};
 
 /** A server of all suites of this process, or the one that `GHOSTDOCK_TEST_EVENTSTORE=esdb://…` names. */
 const eventStoreUrl = async (): Promise<string> => {
