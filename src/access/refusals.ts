@@ -39,14 +39,19 @@ export const refusals = ({ record, now = Date.now, minuteMs = MINUTE_MS, mostKin
   let began = Number.NEGATIVE_INFINITY;
   let timer: NodeJS.Timeout | undefined;
 
+  /** Nobody waits for a count: one that cannot be recorded is among what was dropped. */
+  const recordCount = (entry: AccessEntry): void => {
+    record(entry)?.catch(() => undefined);
+  };
+
   /** Ends a minute: what was only counted goes on record. */
   const settle = (): void => {
     clearTimeout(timer);
     timer = undefined;
     const counted = [...kinds.values()].filter(({ count }) => count > MOST_EQUAL);
-    for (const { count, first, until } of counted) void record({ ...first, until, count: count - MOST_EQUAL });
+    for (const { count, first, until } of counted) recordCount({ ...first, until, count: count - MOST_EQUAL });
     if (others !== undefined)
-      void record({ ...others.first, ip: '', actor: 'anonymous:many', until: others.until, count: others.count });
+      recordCount({ ...others.first, ip: '', actor: 'anonymous:many', until: others.until, count: others.count });
     kinds = new Map();
     others = undefined;
   };

@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import { refusals } from '../../src/access/refusals.ts';
+import { RegistryError } from '../../src/errors.ts';
 import type { AccessEntry } from '../../src/events/access.ts';
+import { unhandledIn } from '../support/unhandled.ts';
 import { refusal } from './entries.ts';
 
 const MINUTE = 60_000;
@@ -81,5 +83,16 @@ describe('Refusals on record', () => {
     close();
     expect(sums()).to.deep.equal([50, 450]);
     expect(recorded.at(-1)).to.include({ ip: '', actor: 'anonymous:many', count: 450 });
+  });
+
+  it('leave no failure behind that nobody waits for, when a count cannot be recorded', async () => {
+    const record = () => Promise.reject(new RegistryError('UNAVAILABLE', 'The log is away.'));
+    const { refused, close } = refusals({ record, mostKinds: 1 });
+    const failures = await unhandledIn(async () => {
+      for (let n = 0; n < 21; n += 1) await refused(refusal())?.catch(() => undefined);
+      refused(refusal({ ip: '192.0.2.200' }));
+      close();
+    });
+    expect(failures).to.deep.equal([]);
   });
 });

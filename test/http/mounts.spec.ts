@@ -1,9 +1,15 @@
 import { rmSync } from 'node:fs';
 import { expect } from 'chai';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isRefusal, RegistryError } from '../../src/errors.ts';
+import type { HttpDeps } from '../../src/http/deps.ts';
+import { mounting } from '../../src/http/oci/mounts.ts';
+import { parseDigest } from '../../src/oci/digest.ts';
 import { registryFor } from '../support/app.ts';
 import { type HttpClient, pushBlob } from '../support/http.ts';
 import { digestOf, noise } from '../support/images.ts';
 import { ADMIN } from '../support/registryProcess.ts';
+import { unhandledIn } from '../support/unhandled.ts';
 import { blobOf, expectBlob, expectNoBlob } from './blobSamples.ts';
 import { exchange } from './exchanges.ts';
 
@@ -187,5 +193,17 @@ describe('a mount', () => {
       await exchange(ann, ['DELETE', `/v2/ann/gone/blobs/${gone.digest}`], { status: 202 });
       await expectSession(ann, path('ann/nothing', undefined, gone.digest));
     });
+  });
+
+  it('without a source is refused while the views are away, and leaves no failure behind that nobody waits for', async () => {
+    const away = () => Promise.reject(new RegistryError('UNAVAILABLE', 'The views are away.'));
+    const views = { get: async () => undefined, getMany: away, find: away };
+    const caller = { kind: 'user', userId: 1, username: 'ann', role: 'user', securityVersion: 1 };
+    const mount = mounting({ views } as unknown as HttpDeps);
+    const failures = await unhandledIn(async () => {
+      const refused = mount({ caller } as FastifyRequest, {} as FastifyReply, 'ann/app', parseDigest(blob.digest), undefined);
+      expect(isRefusal(await refused.catch((error: unknown) => error), 'UNAVAILABLE')).to.equal(true);
+    });
+    expect(failures).to.deep.equal([]);
   });
 });

@@ -42,15 +42,18 @@ export const mounting = (deps: HttpDeps): Mount => {
   const holdersFor = async ({ caller }: FastifyRequest, digest: Digest): Promise<readonly string[]> => {
     const readable = await readableOf(deps.views, caller);
     const prefix = holdersOf(digest);
-    const anywhere = namesUnder(prefix, '', MOST_SOURCES);
-    if (typeof readable !== 'object') return anywhere;
+    if (typeof readable !== 'object') return namesUnder(prefix, '', MOST_SOURCES);
     const names = readable.names.slice(0, MOST_NAMES).map(({ name }) => name);
-    const named = await deps.views.getMany(
-      holders,
-      names.map((name) => `${prefix}${name}`),
-    );
-    const under = await Promise.all(readable.prefixes.slice(0, MOST_PREFIXES).map((within) => namesUnder(prefix, within, 1)));
-    return [...new Set([...under.flat(), ...names.filter((_name, n) => named[n] !== undefined), ...(await anywhere)])];
+    // Waited for together: of two that fail, the one that nobody waits for would end the process.
+    const [named, under, anywhere] = await Promise.all([
+      deps.views.getMany(
+        holders,
+        names.map((name) => `${prefix}${name}`),
+      ),
+      Promise.all(readable.prefixes.slice(0, MOST_PREFIXES).map((within) => namesUnder(prefix, within, 1))),
+      namesUnder(prefix, '', MOST_SOURCES),
+    ]);
+    return [...new Set([...under.flat(), ...names.filter((_name, n) => named[n] !== undefined), ...anywhere])];
   };
 
   const sourceOf = async (from: string): Promise<Readonly<{ name: string; repository: Repository | undefined }>> => ({
