@@ -1,7 +1,7 @@
 import { RegistryError } from '../errors.ts';
 import { type AccessTokenEvents, MOST_GLOBS, type Permission } from '../events/accessTokens.ts';
 import type { Fact } from '../events/event.ts';
-import { parseName } from '../oci/names.ts';
+import { isNameGlob } from '../oci/names.ts';
 import {
   ACCESS_TOKEN_IDS,
   accessTokenCountKey,
@@ -44,18 +44,9 @@ const checkName = (name: string): void => {
   throw invalid('name', `A token's name has 1 to ${LONGEST_TOKEN_NAME} characters, and no control characters.`);
 };
 
-const isGlob = (text: string): boolean => {
-  const name = text.endsWith('/*') ? text.slice(0, -2) : text;
-  try {
-    return parseName(name) === name;
-  } catch {
-    return false;
-  }
-};
-
 const checkRepositories = (globs: readonly string[]): void => {
   if (globs.length > MOST_GLOBS) throw invalid('repositories', `A token may name at most ${MOST_GLOBS} repositories.`);
-  const wrong = globs.findIndex((glob) => !isGlob(glob));
+  const wrong = globs.findIndex((glob) => !isNameGlob(glob));
   if (wrong === -1) return;
   throw invalid(
     `repositories.${wrong}`,

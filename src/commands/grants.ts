@@ -1,7 +1,7 @@
 import { RegistryError } from '../errors.ts';
 import type { Fact } from '../events/event.ts';
 import type { GrantEvents, GrantSubject, Level } from '../events/grants.ts';
-import { parseName } from '../oci/names.ts';
+import { isNameGlob, isPrefixGlob } from '../oci/names.ts';
 import {
   GRANT_IDS,
   type GrantPlace,
@@ -11,7 +11,6 @@ import {
   grants,
   grantsByPlace,
   grantsOn,
-  isPrefixScope,
   rights,
   subjectKey,
 } from '../projections/grants.ts';
@@ -38,14 +37,7 @@ export const MOST_GRANTS = 1000;
 const ENDED_PER_APPEND = 150;
 
 const checkScope = ({ scope, repositoryId }: GrantAccess): void => {
-  const name = isPrefixScope(scope) ? scope.slice(0, -2) : scope;
-  let sound: boolean;
-  try {
-    sound = parseName(name) === name && isPrefixScope(scope) === (repositoryId === undefined);
-  } catch {
-    sound = false;
-  }
-  if (!sound)
+  if (!isNameGlob(scope) || isPrefixGlob(scope) !== (repositoryId === undefined))
     throw new RegistryError('REQUEST_INVALID', 'Access is granted to a repository, or to all under a prefix, as team/*.', {
       field: 'scope',
     });

@@ -1,7 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-
-const hasBody = ({ headers }: IncomingMessage): boolean =>
-  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+import { hasBody } from './bodies.ts';
 
 /**
  * Asks clients that wait for it (`Expect: 100-continue`) for the body when somebody begins to read it, and not, as Node does,

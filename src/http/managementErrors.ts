@@ -1,3 +1,4 @@
+import { basicChallengeOf } from '../identity/scopes.ts';
 import type { Refusing, Worded, Wording } from './refusal.ts';
 
 /** The codes of the management API. `/v2` repeats them beside its own, so that one client can read both surfaces. */
@@ -46,4 +47,11 @@ export const managementError = ({ error, message, detail }: Worded): Readonly<Re
 export const MANAGEMENT_REFUSING: Refusing = {
   wording: MANAGEMENT_WORDING,
   body: (refusal) => ({ error: managementError(refusal) }),
+};
+
+/** The same where people and their programs log in with a password: who has not is asked for it. */
+export const CHALLENGING: Refusing = {
+  ...MANAGEMENT_REFUSING,
+  headers: ({ error }) =>
+    error.code === 'UNAUTHENTICATED' ? { 'www-authenticate': basicChallengeOf('GhostDock Registry') } : {},
 };

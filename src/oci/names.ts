@@ -10,9 +10,20 @@ const COMPONENT = '[a-z0-9]+(?:(?:\\.|__|_|-+)[a-z0-9]+)*';
 const NAME = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
 const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 
+export const isName = (text: string): boolean => text.length <= LONGEST_NAME && NAME.test(text);
+
+/** What stands behind a prefix that means all repositories under it. */
+const ALL_UNDER = '/*';
+
+/** Whether this means all repositories under a prefix, and not one by its name. */
+export const isPrefixGlob = (glob: string): boolean => glob.endsWith(ALL_UNDER);
+
+/** Whether a text names repositories as access tokens and grants do: one exactly, or all under a prefix, as `team/*`. */
+export const isNameGlob = (text: string): boolean => isName(isPrefixGlob(text) ? text.slice(0, -ALL_UNDER.length) : text);
+
 /** @throws RegistryError `NAME_INVALID` */
 export const parseName = (name: string): string => {
-  if (name.length > LONGEST_NAME || !NAME.test(name)) {
+  if (!isName(name)) {
     throw new RegistryError(
       'NAME_INVALID',
       `A repository name has at most ${LONGEST_NAME} characters: lower-case letters and digits, joined by ".", "_", "__" or "-", in parts joined by "/".`,

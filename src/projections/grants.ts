@@ -1,5 +1,6 @@
 import type { GrantEvents, GrantSubject, Level } from '../events/grants.ts';
 import type { TeamEvents } from '../events/teams.ts';
+import { isPrefixGlob } from '../oci/names.ts';
 import { projection } from './projection.ts';
 
 /** A grant that is not revoked. */
@@ -15,7 +16,6 @@ export type Grant = Readonly<{
 }>;
 
 export const grantKey = (grantId: number): string => String(grantId);
-export const isPrefixScope = (scope: string): boolean => scope.endsWith('/*');
 
 export type ListedGrant = Grant & Readonly<{ kind: 'repository' | 'prefix' }>;
 
@@ -32,7 +32,7 @@ export const grants = projection<ListedGrant, GrantEvents>({
     AccessGranted: (_grant, { data, metadata }) => ({
       ...data,
       repositoryId: data.repositoryId ?? null,
-      kind: isPrefixScope(data.scope) ? 'prefix' : 'repository',
+      kind: isPrefixGlob(data.scope) ? 'prefix' : 'repository',
       grantedAt: metadata.at,
     }),
     AccessRevoked: () => undefined,

@@ -4,12 +4,12 @@ import { authorize, REGISTRY } from '../../identity/authorize.ts';
 import type { Caller } from '../../identity/caller.ts';
 import { grantedScopes, repositoriesIn } from '../../identity/grant.ts';
 import { resourcesFor } from '../../identity/rights.ts';
-import { basicChallengeOf, formatScope, parseScopes } from '../../identity/scopes.ts';
+import { formatScope, parseScopes } from '../../identity/scopes.ts';
 import type { Grant, IssuedToken } from '../../identity/tokens.ts';
 import { userKey, users } from '../../projections/users.ts';
 import { letIn } from '../accessRecords.ts';
 import type { HttpDeps } from '../deps.ts';
-import { MANAGEMENT_REFUSING } from '../managementErrors.ts';
+import { CHALLENGING } from '../managementErrors.ts';
 import { refuseIn } from '../refusal.ts';
 import { resource } from '../resource.ts';
 import { logoutRoutes } from './logout.ts';
@@ -137,11 +137,7 @@ const subjectOf = (caller: Caller): Omit<Grant, 'use' | 'access'> => {
 export const authSurface =
   (deps: HttpDeps): FastifyPluginAsync =>
   async (app) => {
-    refuseIn(app, {
-      ...MANAGEMENT_REFUSING,
-      headers: ({ error }) =>
-        error.code === 'UNAUTHENTICATED' ? { 'www-authenticate': basicChallengeOf('GhostDock Registry') } : {},
-    });
+    refuseIn(app, CHALLENGING);
     app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) =>
       done(null, new URLSearchParams(body as string)),
     );

@@ -1,9 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify';
-import { basicChallengeOf } from '../../identity/scopes.ts';
 import { withSessions } from '../cookies.ts';
 import type { HttpDeps } from '../deps.ts';
 import { identify } from '../identify.ts';
-import { MANAGEMENT_REFUSING } from '../managementErrors.ts';
+import { CHALLENGING } from '../managementErrors.ts';
 import { permitRoutes } from '../permit.ts';
 import { limitRequests } from '../rateLimit.ts';
 import { refuseIn } from '../refusal.ts';
@@ -24,11 +23,7 @@ const HEADERS = { 'cache-control': 'no-store' };
 export const managementSurface =
   (deps: HttpDeps): FastifyPluginAsync =>
   async (app) => {
-    refuseIn(app, {
-      ...MANAGEMENT_REFUSING,
-      headers: ({ error }) =>
-        error.code === 'UNAUTHENTICATED' ? { 'www-authenticate': basicChallengeOf('GhostDock Registry') } : {},
-    });
+    refuseIn(app, CHALLENGING);
     identify(app, { ...deps, authenticate: withSessions(deps) }, HEADERS);
     limitRequests(app, deps.limits.api);
     permitRoutes(app, deps, managementRefusing);

@@ -1,22 +1,14 @@
 import type { FastifyRequest } from 'fastify';
 import { challengeOf } from '../../identity/scopes.ts';
-import { parseName } from '../../oci/names.ts';
+import { isName } from '../../oci/names.ts';
 import { baseOf } from '../origin.ts';
 import type { Worded } from '../refusal.ts';
 import { scopeOf } from './guard.ts';
 
-const isName = (text: unknown): text is string => {
-  try {
-    return typeof text === 'string' && parseName(text) === text;
-  } catch {
-    return false;
-  }
-};
-
 /** What a token for this route must be asked for. */
 const scopeOfRoute = ({ params, routeOptions: { config } }: FastifyRequest): string => {
   const { name } = (params ?? {}) as { name?: unknown };
-  return scopeOf(isName(name) ? name : '', config.action ?? 'open');
+  return scopeOf(typeof name === 'string' && isName(name) ? name : '', config.action ?? 'open');
 };
 
 /**

@@ -5,13 +5,14 @@ import { type ErrorCode, isRefusal, RegistryError } from '../../errors.ts';
 import { type Algorithm, algorithmOf, type Digest, isAlgorithm, isDigest, parseDigest } from '../../oci/digest.ts';
 import { linkKey, links } from '../../projections/links.ts';
 import { repositories } from '../../projections/repositories.ts';
+import { hasBody } from '../bodies.ts';
 import { change } from '../change.ts';
 import { userOf } from '../context.ts';
 import type { HttpDeps } from '../deps.ts';
 import { seenOrWarned } from '../ownWrites.ts';
 import { ownerIdOf } from '../permit.ts';
 import { resource } from '../resource.ts';
-import { announcedChunk, hasBody } from './chunks.ts';
+import { announcedChunk } from './chunks.ts';
 import { mounting } from './mounts.ts';
 
 type Query = Readonly<{ digest?: string; mount?: string; from?: string; 'digest-algorithm'?: string }>;
