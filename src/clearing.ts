@@ -13,6 +13,7 @@ import { linkKey, links } from './projections/links.ts';
 import { manifestKey, manifests } from './projections/manifests.ts';
 import type { Document, Projection } from './projections/projection.ts';
 import { tagKey, tags } from './projections/tags.ts';
+import { pagesOf } from './projections/views/pages.ts';
 import type { Views } from './projections/views/views.ts';
 
 /** Things of one batch, each of which becomes an event. */
@@ -52,16 +53,9 @@ type Kind = 'tags' | 'manifests' | 'blobs';
 type Left = Readonly<{ kind: Kind; name: string; size: number }>;
 type Batch = Pick<ClearRepository, Kind | 'last'>;
 
-/** Everything under a prefix, a page at a time: each begins behind the last one, past what has been deleted meanwhile. */
 async function* valuesUnder<D extends Document>(views: Views, view: Projection<D>, prefix: string, limit: number) {
-  let after: readonly string[] | undefined;
-  for (;;) {
-    const page = await views.find(view, { where: { key: { $prefix: prefix } }, limit, ...(after && { after }) });
-    for (const { value } of page.items) yield value;
-    const last = page.items.at(-1);
-    if (!page.more || last === undefined) return;
-    after = [last.key];
-  }
+  for await (const items of pagesOf(views, view, { where: { key: { $prefix: prefix } }, limit }))
+    for (const { value } of items) yield value;
 }
 
 /** Tags before what they point at, manifests before what they name. */

@@ -185,6 +185,8 @@ export const readConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
   if (problems.length > 0) throw new ConfigError(problems);
   const optional = <K extends string>(key: K, name: Name): { [P in K]?: string } =>
     (values[name] === undefined ? {} : { [key]: values[name] }) as { [P in K]?: string };
+  const path = <K extends string>(key: K, name: Name): { [P in K]?: string } =>
+    (values[name] === undefined ? {} : { [key]: resolve(values[name] as string) }) as { [P in K]?: string };
   const unlessEmbedded = <K extends string>(key: K, name: Name): { [P in K]?: string } =>
     values[name] === EMBEDDED ? {} : optional(key, name);
   const config: Config = Object.freeze({
@@ -196,9 +198,7 @@ export const readConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
     ...optional('publicUrl', 'GHOSTDOCK_PUBLIC_URL'),
     ...tlsOf(values),
     ...optional('adminPassword', 'GHOSTDOCK_ADMIN_PASSWORD'),
-    ...(values.GHOSTDOCK_ADMIN_PASSWORD_FILE !== undefined && {
-      adminPasswordFile: resolve(values.GHOSTDOCK_ADMIN_PASSWORD_FILE as string),
-    }),
+    ...path('adminPasswordFile', 'GHOSTDOCK_ADMIN_PASSWORD_FILE'),
     trustedProxies: listed(values.GHOSTDOCK_TRUSTED_PROXIES as string | undefined),
     auth: values.GHOSTDOCK_AUTH === 'on',
     allowedHosts: listed(values.GHOSTDOCK_ALLOWED_HOSTS as string | undefined),
@@ -213,7 +213,7 @@ export const readConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
     largestManifest: values.GHOSTDOCK_LARGEST_MANIFEST as number,
     largestBlob: values.GHOSTDOCK_LARGEST_BLOB as number,
     uploadExpiryMs: (values.GHOSTDOCK_UPLOAD_EXPIRY_HOURS as number) * 3_600_000,
-    ...(values.GHOSTDOCK_OIDC_FILE !== undefined && { oidcFile: resolve(values.GHOSTDOCK_OIDC_FILE as string) }),
+    ...path('oidcFile', 'GHOSTDOCK_OIDC_FILE'),
     limits: limitsOf(values),
     streamPrefix: values.GHOSTDOCK_STREAM_PREFIX as string,
     accessLog: values.GHOSTDOCK_ACCESS_LOG as Config['accessLog'],

@@ -9,7 +9,8 @@ import { userSubject } from './events/users.ts';
 import { systemContext } from './firstStart.ts';
 import { accessTokenCountKey, accessTokenCounts, accessTokens } from './projections/accessTokens.ts';
 import { type User, usernames, users } from './projections/users.ts';
-import type { Query, Views } from './projections/views/views.ts';
+import { pagesOf } from './projections/views/pages.ts';
+import type { Views, Where } from './projections/views/views.ts';
 import type { Fingerprints } from './secrets/fingerprints.ts';
 import type { Sealing } from './secrets/sealing.ts';
 import { UnusableSecrets } from './secrets/secrets.ts';
@@ -38,15 +39,9 @@ export type Erasing = Readonly<{
 }>;
 
 /** The users that a query finds, a page at a time; what becomes of one page does not change which is next. */
-async function* pagesOfUsers(views: Views, where: NonNullable<Query['where']>): AsyncGenerator<readonly User[]> {
-  let after: readonly (string | number)[] | undefined;
-  for (;;) {
-    const page = await views.find(users, { where, sort: ['userId'], limit: PAGE, ...(after && { after }) });
-    if (page.items.length > 0) yield page.items.map(({ value }) => value);
-    const last = page.items.at(-1);
-    if (!page.more || last === undefined) return;
-    after = [last.value.userId, last.key];
-  }
+async function* pagesOfUsers(views: Views, where: Where): AsyncGenerator<readonly User[]> {
+  for await (const items of pagesOf(views, users, { where, sort: ['userId'], limit: PAGE }))
+    yield items.map(({ value }) => value);
 }
 
 /**

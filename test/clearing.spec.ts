@@ -22,17 +22,20 @@ let projector: Projector;
 let running: Clearing[];
 let errors: unknown[];
 
-beforeEach(async () => {
-  here = await world();
-  projector = here.project();
-  running = [];
-  errors = [];
-});
-afterEach(async () => {
-  await Promise.all(running.map(({ stop }) => stop()));
-  await here.close();
-  expect(errors).to.deep.equal([]);
-});
+/** Each test of the suite that calls it has a world of its own, in which nothing may fail. */
+const inAWorld = (): void => {
+  beforeEach(async () => {
+    here = await world();
+    projector = here.project();
+    running = [];
+    errors = [];
+  });
+  afterEach(async () => {
+    await Promise.all(running.map(({ stop }) => stop()));
+    await here.close();
+    expect(errors).to.deep.equal([]);
+  });
+};
 
 const happened = async (facts: readonly Fact[]): Promise<void> => {
   for (let from = 0; from < facts.length; from += AT_ONCE) await appendTo(here.log, facts.slice(from, from + AT_ONCE));
@@ -97,6 +100,8 @@ const expectOnce = async (things: number): Promise<void> => {
 };
 
 describe('clearing what deleted repositories leave behind', () => {
+  inAWorld();
+
   it('begins with the deletion, and ends when nothing is left', async () => {
     await happened(manyTags(3));
     const { execute } = clearing({ lookEveryMs: 3_600_000 });
@@ -182,6 +187,8 @@ describe('clearing what deleted repositories leave behind', () => {
 });
 
 describe('several processes that clear', () => {
+  inAWorld();
+
   it('take over what stands still, and record nothing twice', async () => {
     await happened([...manyTags(1500), ended(1, 1500)]);
     for (let node = 0; node < 3; node += 1) clearing({ shared: true });

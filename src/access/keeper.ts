@@ -142,8 +142,7 @@ export const accessKeeper = (options: KeeperOptions): Keeper => {
     await append(sums.take(true));
   };
 
-  const nextToDrop = async (): Promise<Day | undefined> => {
-    const { last } = await summedSoFar();
+  const nextToDrop = async (last: Summed | undefined): Promise<Day | undefined> => {
     if (last === undefined) return firstSealed();
     return last.last ? dayAfter(last.day) : last.day;
   };
@@ -154,7 +153,7 @@ export const accessKeeper = (options: KeeperOptions): Keeper => {
     const { last } = await summedSoFar();
     // Its sums came first, so that it may not be gone yet.
     if (last?.last === true) await log.drop(streams.ofDay(last.day));
-    for (let day = await nextToDrop(); day !== undefined && day < oldestKept && (await isSealed(day)); day = dayAfter(day)) {
+    for (let day = await nextToDrop(last); day !== undefined && day < oldestKept && (await isSealed(day)); day = dayAfter(day)) {
       await sumUp(day);
       await log.drop(streams.ofDay(day));
       dropped.push(day);

@@ -1,6 +1,7 @@
 import { canonicalJson } from '../events/canonical.ts';
 import { ORIGIN } from '../events/event.ts';
 import type { Document, Group, Projection } from '../projections/projection.ts';
+import { pagesOf } from '../projections/views/pages.ts';
 import { LARGEST_PAGE, type Page, type Views } from '../projections/views/views.ts';
 import { CannotMove, goOn } from './cannotMove.ts';
 import { type OnProgress, PROGRESS_EVERY } from './progress.ts';
@@ -47,14 +48,9 @@ const plainKeys = async (views: Views, view: Projection, items: Items): Promise<
 
 /** In the order of the keys, which is that of the log where they are positions. */
 async function* documentsIn(views: Views, view: Projection): AsyncGenerator<Entry> {
-  let after: readonly string[] | undefined;
-  for (;;) {
-    const { items, more } = await views.find(view, { limit: LARGEST_PAGE, ...(after !== undefined && { after }) });
+  for await (const items of pagesOf(views, view, { limit: LARGEST_PAGE })) {
     const keys = await plainKeys(views, view, items);
     for (const [index, { key, value }] of items.entries()) yield { key: keys[index] ?? key, value };
-    const last = items.at(-1);
-    if (!more || last === undefined) return;
-    after = [last.key];
   }
 }
 

@@ -6,29 +6,22 @@ import { KIB, MIB, OWNER } from './bytes.ts';
 /** Streams a blob of so many MiB into the folder that it is given and out again, and says how much memory it ever had. */
 const [, , folder = '', mebibytes = '1024'] = process.argv;
 const size = Number(mebibytes) * MIB;
-const piece = Buffer.alloc(64 * KIB);
-/** 32 MiB of them. */
-const COLLECTED_AFTER = 512;
+const PIECE = 64 * KIB;
+/** More pieces than can be on their way at once: whoever still needed one that is filled again would end with another digest. */
+const AROUND = 64;
+const ring = Array.from({ length: AROUND }, () => Buffer.alloc(PIECE));
 
-/** The same buffer again and again: what is counted is to be the memory of the store, not of this. */
-function* shared(): Generator<Buffer> {
-  for (let at = 0; at < size; at += piece.length) {
+/** The same few buffers again and again: what is counted is to be the memory of the store, not of this. */
+function* pieces(): Generator<Buffer> {
+  for (let at = 0; at < size; at += PIECE) {
+    const piece = ring[(at / PIECE) % AROUND] as Buffer;
     piece.writeDoubleLE(at);
     yield piece;
   }
 }
-function* pieces(): Generator<Buffer> {
-  let made = 0;
-  for (const bytes of shared()) {
-    made += 1;
-    // What was made here and is not held any more would be counted as well, and on a busy machine nobody clears it away in time.
-    if (made % COLLECTED_AFTER === 0) globalThis.gc?.();
-    yield Buffer.from(bytes);
-  }
-}
 
 const expected = digesting('sha256');
-for (const bytes of shared()) expected.update(bytes);
+for (const bytes of pieces()) expected.update(bytes);
 const digest = expected.digest();
 
 const blobs = await diskBlobs(folder);

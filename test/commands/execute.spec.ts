@@ -46,11 +46,14 @@ const COMMAND = '11111111-2222-4333-8444-555555555555';
 let here: World;
 let give: Give;
 
-beforeEach(async () => {
-  here = await world();
-  give = giving(here.node());
-});
-afterEach(() => here.close());
+/** Each test of the suite that calls it has a world of its own. */
+const inAWorld = (): void => {
+  beforeEach(async () => {
+    here = await world();
+    give = giving(here.node());
+  });
+  afterEach(() => here.close());
+};
 
 const register = (username: string): UserCommand => ({
   type: 'RegisterUser',
@@ -73,6 +76,8 @@ const resultsOf = async (answers: readonly Promise<Outcome>[]): Promise<readonly
 const typesOf = async (): Promise<readonly string[]> => (await historyOf(here.log)).map(({ type }) => type);
 
 describe('executing a command', () => {
+  inAWorld();
+
   it('records what was decided, and says where', async () => {
     const { facts, position } = await give(link(layer));
 
@@ -157,6 +162,8 @@ describe('executing a command', () => {
 });
 
 describe('many commands to one stream at once', () => {
+  inAWorld();
+
   it('are all recorded, without a gap, in two appends: the first alone, those that came meanwhile together', async () => {
     const outcomes = await Promise.all(Array.from({ length: 50 }, (_, n) => give(link(content(`layer ${n}`)))));
 
@@ -281,6 +288,8 @@ describe('many commands to one stream at once', () => {
 });
 
 describe('an answer that rests on what another command of the append does', () => {
+  inAWorld();
+
   /** A first command that is under way, so that those after it go together, in the append that meets `mishap`. */
   const together = async (mishap: () => Promise<unknown>) => {
     await appendTo(here.log, [...withImage, tagged('latest', image)]);
@@ -337,6 +346,8 @@ describe('an answer that rests on what another command of the append does', () =
 });
 
 describe('a log that takes no append', () => {
+  inAWorld();
+
   const failing = (...errors: readonly Error[]) =>
     giving(
       here.node({
@@ -379,6 +390,8 @@ describe('a log that takes no append', () => {
 });
 
 describe('what a batch of commands has learnt of a set', () => {
+  inAWorld();
+
   it('is learnt again when those before have used it up', async () => {
     await appendTo(here.log, [...withImage, linked(otherLayer), pushed(otherImage)]);
     await here.catchUp();

@@ -31,10 +31,13 @@ import {
 
 let here: World;
 
-beforeEach(async () => {
-  here = await world();
-});
-afterEach(() => here.close());
+/** Each test of the suite that calls it has a world of its own. */
+const inAWorld = (): void => {
+  beforeEach(async () => {
+    here = await world();
+  });
+  afterEach(() => here.close());
+};
 
 /** Everything appended, and the first `shown` events of it in the views. */
 const happened = async (history: readonly Fact[], shown: number): Promise<Give> => {
@@ -54,6 +57,8 @@ const outcomeOf = async (give: Give, command: RepositoryCommand): Promise<unknow
 };
 
 describe('views that lag', () => {
+  inAWorld();
+
   const history = [
     ...withImage,
     tagged('latest', image),
@@ -105,6 +110,8 @@ describe('views that lag', () => {
 });
 
 describe('views that are too far behind', () => {
+  inAWorld();
+
   const moves = (count: number): readonly Fact[] => [
     ...withImage,
     ...Array.from({ length: count - withImage.length }, (_, n) => tagged(`t${n}`, image)),
@@ -128,6 +135,8 @@ describe('views that are too far behind', () => {
 });
 
 describe('an event that this release does not know', () => {
+  inAWorld();
+
   const unheardOf: Fact = { type: 'RepositoryArchived', data: { repositoryId: LIFE } };
 
   it('stops decisions on its stream alone', async () => {
@@ -156,6 +165,8 @@ describe('an event that this release does not know', () => {
 });
 
 describe('a view that faulted', () => {
+  inAWorld();
+
   it('lets nothing be decided that needs it, and all else', async () => {
     const give = await happened(withImage, withImage.length);
     const fault = { position: '0000000000000001', type: 'TagMoved', message: 'a defect' };
@@ -167,6 +178,8 @@ describe('a view that faulted', () => {
 });
 
 describe('deleting a manifest with 450 tags', () => {
+  inAWorld();
+
   const history = [...withImage, ...Array.from({ length: 450 }, (_, n) => tagged(`t${n}`, image))];
 
   /** Asks again until the manifest is gone, as the routes do. @returns how many appends that took */

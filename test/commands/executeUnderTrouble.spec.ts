@@ -70,14 +70,19 @@ const impatient = (mishap: (n: number) => Mishap): Readonly<{ busy: TroubledLog;
   return { busy, execute: giving(here.node({ log: busy, clock: () => new Date(now), pause })) };
 };
 
-beforeEach(async () => {
-  here = await world();
-});
-afterEach(() => here.close());
+/** Each test of the suite that calls it has a world of its own. */
+const inAWorld = (): void => {
+  beforeEach(async () => {
+    here = await world();
+  });
+  afterEach(() => here.close());
+};
 
 const recordedSince = async () => (await historyOf(here.log)).slice(beginning.length).map(({ type, data }) => ({ type, data }));
 
 describe('an append that somebody else came before', () => {
+  inAWorld();
+
   it('is only repeated at the new head when that touches nothing that was decided on', async () => {
     await meeting(others(linked(content('theirs'))), others(linked(content('theirs too'))));
     const { facts } = await give(push(image, 'v1'));
@@ -188,6 +193,8 @@ describe('an append that somebody else came before', () => {
 });
 
 describe('an append whose outcome nobody knows', () => {
+  inAWorld();
+
   it('is recorded once when it had been carried out', async () => {
     await meeting('answerLost');
     const { facts, position } = await give(push(image, 'v1', 'v2'));
@@ -240,6 +247,8 @@ describe('an append whose outcome nobody knows', () => {
 });
 
 describe('views that others feed meanwhile', () => {
+  inAWorld();
+
   it('do not mix two moments into a refusal that no moment would give', async () => {
     await appendTo(here.log, beginning);
     await here.catchUp();

@@ -24,12 +24,17 @@ const five = ['a', 'b', 'c', 'd', 'e'].map((tag) => tagged(tag, image));
 /** Five tags in the views, and these facts behind them. */
 const knowing = (...tail: readonly Fact[]): Promise<Knowledge> => knowingOf([...withImage, ...five], tail);
 
-beforeEach(async () => {
-  here = await world();
-});
-afterEach(() => here.close());
+/** Each test of the suite that calls it has a world of its own. */
+const inAWorld = (): void => {
+  beforeEach(async () => {
+    here = await world();
+  });
+  afterEach(() => here.close());
+};
 
 describe('what a command knows', () => {
+  inAWorld();
+
   it('is what it named, and asking for anything else is a defect', async () => {
     const knowledge = await knowing();
     await knowledge.learn({ documents: [document(tags, key('a')), document(tags, key('never'))] });
@@ -70,6 +75,8 @@ describe('what a command knows', () => {
 });
 
 describe('what a command knows of a set', () => {
+  inAWorld();
+
   const known = async (knowledge: Knowledge, limit: number) => {
     await knowledge.learn({ sets: [setUnder(references, prefix, limit)] });
     return knowledge.documents(true).keysUnder(references, prefix);
@@ -131,6 +138,8 @@ describe('what a command knows of a set', () => {
 });
 
 describe("somebody else's events", () => {
+  inAWorld();
+
   const learnt = async (): Promise<Knowledge> => {
     const knowledge = await knowing();
     await knowledge.learn({ documents: [document(tags, key('never'))], sets: [setUnder(references, prefix, 1)] });

@@ -96,7 +96,8 @@ export const uploading = (told: Notes, random: () => number): Uploading => {
     },
     abandon: async (client, repository, content) => {
       const session = await begin(client, repository, content);
-      await send(client, session, below(content.size));
+      const end = below(content.size);
+      await send(client, session, end === 1 ? 0 : end);
     },
     resume: async (client) => {
       const wrong: string[] = [];

@@ -10,10 +10,6 @@ const EXPIRES_MS = 100;
 
 /** Whatever a failing test leaves behind. */
 const left = new Set<() => Promise<void>>();
-afterEach(async () => {
-  for (const stop of left) await stop();
-  left.clear();
-});
 
 /** A node whose calls to the store pass through a gate, and whose clock is moved by hand. */
 const nodeOn = (store: Leases, holder: string) => {
@@ -99,6 +95,11 @@ const turns = async (count: number): Promise<void> => {
 };
 
 describe('a lease', () => {
+  afterEach(async () => {
+    for (const stop of left) await stop();
+    left.clear();
+  });
+
   it('goes to the one who asks first, and stays there while the holder lives', async () => {
     const store = sharedLeases();
     const first = nodeOn(store, 'first');

@@ -36,11 +36,13 @@ const WORKER = new URL('../support/toyRebuild.worker.ts', import.meta.url);
 
 let folder: string;
 
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'rebuild-'));
-});
-
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+/** Each test of the suite that calls it has a folder of its own. */
+const inAFolder = (): void => {
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'rebuild-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+};
 
 /** The log of a history, and nothing more: what is read from it is all there is. */
 const logOf = (
@@ -95,6 +97,8 @@ const newFile = (): string => {
 };
 
 describe('a build from the log', () => {
+  inAFolder();
+
   it('comes to the same bytes as the projector, for any history and however much it holds at a time', async () => {
     await fc.assert(
       fc.asyncProperty(toyHistory(50), SIZES, fc.integer({ min: 1, max: 9 }), async (history, sizes, limit) => {
@@ -197,6 +201,8 @@ describe('a build from the log', () => {
 });
 
 describe('the views of a group', () => {
+  inAFolder();
+
   let log: EventLog;
   let logFile: string;
   let generations: Generation[];

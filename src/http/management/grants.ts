@@ -1,13 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Outcome } from '../../commands/execute.ts';
-import { type GrantCommand, grantsDecider } from '../../commands/grants.ts';
+import { grantsDecider } from '../../commands/grants.ts';
 import { RegistryError } from '../../errors.ts';
 import { type GrantEvents, type GrantSubject, LEVELS, type Level } from '../../events/grants.ts';
 import { type Grant, type GrantPlace, grantKey, grantOnKey, grants, grantsByPlace } from '../../projections/grants.ts';
-import { contextOf } from '../context.ts';
 import type { HttpDeps } from '../deps.ts';
 import { goneForReaders, seenOrWarned } from '../ownWrites.ts';
 import { repositoryOf } from '../permit.ts';
+import { commanding } from './commands.ts';
 import { memberNamed, namesOfTeams, namesOfUsers, teamNamed } from './names.ts';
 import { findPage, PAGE_PARAMETERS, type PageQuery, pageAnswer, pageOf, pageSchema } from './page.ts';
 import { NAME_IN_PATH } from './repositories.ts';
@@ -58,12 +57,7 @@ const shown = async ({ views }: HttpDeps, found: readonly Shown[]): Promise<read
 export const grantRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
   const { views } = deps;
 
-  const change = async (request: FastifyRequest, command: GrantCommand): Promise<Outcome> => {
-    const outcome = await deps.execute(deps.streams.grants, grantsDecider, command, contextOf(request));
-    for (const { type, data } of outcome.facts)
-      request.log.info({ event: type, grantId: (data as { grantId: number }).grantId }, `${type}`);
-    return outcome;
-  };
+  const change = commanding(deps, 'grants', grantsDecider, 'grantId');
 
   /** @throws RegistryError `REQUEST_INVALID`; `NOT_FOUND` for nobody */
   const subjectOf = async ({ user, team }: NewGrant): Promise<GrantSubject> => {

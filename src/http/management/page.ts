@@ -64,23 +64,38 @@ export const pageSchema = (items: object, ...names: readonly string[]): object =
   additionalProperties: false,
 });
 
+type Found<T> = Readonly<{ items: readonly T[]; more: boolean }>;
+
+/**
+ * The n-th page of a list of which one finds what stands behind an item: it is behind the pages before it.
+ * @param find some items behind one, or from the first on
+ */
+export const walkTo = async <T>(
+  { page, limit }: PageOf,
+  find: (behind: T | undefined, limit: number) => Promise<Found<T>>,
+): Promise<readonly T[]> => {
+  let skip = (page - 1) * limit;
+  let behind: T | undefined;
+  for (;;) {
+    const { items, more } = await find(behind, skip === 0 ? limit : Math.min(skip, LARGEST_PAGE));
+    if (skip === 0) return items;
+    if (!more) return [];
+    skip -= items.length;
+    behind = items.at(-1);
+  }
+};
+
 /** One page of what a query finds, for lists that are sorted by one field. */
 export const findPage = async <D extends Document>(
   views: Views,
   view: Projection<D>,
-  query: Readonly<{ where: NonNullable<Query['where']>; sort: string & keyof D }>,
-  { page, limit }: PageOf,
+  { where, sort }: Readonly<{ where: NonNullable<Query['where']>; sort: string & keyof D }>,
+  page: PageOf,
 ): Promise<readonly D[]> => {
-  let skip = (page - 1) * limit;
-  let after: readonly (string | number)[] | undefined;
-  // Views find what stands behind a document, not the n-th one.
-  for (;;) {
-    const next = skip === 0 ? limit : Math.min(skip, LARGEST_PAGE);
-    const found = await views.find(view, { where: query.where, sort: [query.sort], limit: next, ...(after && { after }) });
-    if (skip === 0) return found.items.map(({ value }) => value);
-    const last = found.items.at(-1);
-    if (!found.more || last === undefined) return [];
-    skip -= next;
-    after = [last.value[query.sort] as string | number, last.key];
-  }
+  type Item = Readonly<{ key: string; value: D }>;
+  const items = await walkTo<Item>(page, (behind, limit) => {
+    const after = behind && [behind.value[sort] as string | number, behind.key];
+    return views.find(view, { where, sort: [sort], limit, ...(after && { after }) });
+  });
+  return items.map(({ value }) => value);
 };

@@ -3,7 +3,6 @@ import { LONGEST_DESCRIPTION, type Visibility } from '../../events/repository.ts
 import { MOST_TAG_RULES, parseTagRules } from '../../oci/tagRules.ts';
 import { type CatalogEntry, catalog } from '../../projections/catalog.ts';
 import { type Repository, repositories } from '../../projections/repositories.ts';
-import { LARGEST_PAGE } from '../../projections/views/views.ts';
 import { change } from '../change.ts';
 import { deleteRepository } from '../deleteRepository.ts';
 import type { HttpDeps } from '../deps.ts';
@@ -11,7 +10,7 @@ import { goneForReaders } from '../ownWrites.ts';
 import { repositoryOf } from '../permit.ts';
 import { countReadable, pageOfReadable, readableOf } from '../readable.ts';
 import { memberNamed, namesOfUsers } from './names.ts';
-import { PAGE_PARAMETERS, type PageOf, type PageQuery, pageAnswer, pageOf, pageSchema } from './page.ts';
+import { PAGE_PARAMETERS, type PageQuery, pageAnswer, pageOf, pageSchema, walkTo } from './page.ts';
 import { managed, permitHere, timeOf } from './route.ts';
 import { answer, object, TEXT, TIME } from './schemas.ts';
 
@@ -91,24 +90,13 @@ export const repositoryRoutes = (app: FastifyInstance, deps: HttpDeps): void => 
     return one ?? {};
   };
 
-  /** The n-th page is behind those before it: lists find what stands behind a name. */
-  const entriesOn = async (readable: Awaited<ReturnType<typeof readableOf>>, { page, limit }: PageOf) => {
-    let skip = (page - 1) * limit;
-    let after = '';
-    for (;;) {
-      const next = skip === 0 ? limit : Math.min(skip, LARGEST_PAGE);
-      const { items, more } = await pageOfReadable(views, readable, { after, limit: next });
-      if (skip === 0) return items;
-      if (!more) return [];
-      skip -= items.length;
-      after = items.at(-1)?.name ?? '';
-    }
-  };
-
   const list = async ({ caller, query }: FastifyRequest<{ Querystring: PageQuery }>) => {
     const page = pageOf(query);
     const readable = await readableOf(views, caller);
-    const [entries, total] = await Promise.all([entriesOn(readable, page), countReadable(views, readable)]);
+    const [entries, total] = await Promise.all([
+      walkTo<CatalogEntry>(page, (behind, limit) => pageOfReadable(views, readable, { after: behind?.name ?? '', limit })),
+      countReadable(views, readable),
+    ]);
     const found = await views.getMany(
       repositories,
       entries.map(({ name }) => name),

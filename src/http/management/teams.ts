@@ -1,12 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Outcome } from '../../commands/execute.ts';
-import { type TeamCommand, teamsDecider } from '../../commands/teams.ts';
+import { teamsDecider } from '../../commands/teams.ts';
 import { RegistryError } from '../../errors.ts';
 import type { TeamEvents } from '../../events/teams.ts';
 import { type Team, teamKey, teams } from '../../projections/teams.ts';
-import { contextOf } from '../context.ts';
 import type { HttpDeps } from '../deps.ts';
 import { goneForReaders, seenOrWarned } from '../ownWrites.ts';
+import { commanding } from './commands.ts';
 import { memberNamed, namesOfUsers } from './names.ts';
 import { findPage, PAGE_PARAMETERS, type PageQuery, pageAnswer, pageOf, pageSchema } from './page.ts';
 import { idIn, managed, timeOf } from './route.ts';
@@ -30,12 +29,7 @@ const shown = ({ teamId, name, members, createdAt }: Team) => ({
 export const teamRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
   const { views } = deps;
 
-  const change = async (request: FastifyRequest, command: TeamCommand): Promise<Outcome> => {
-    const outcome = await deps.execute(deps.streams.teams, teamsDecider, command, contextOf(request));
-    for (const { type, data } of outcome.facts)
-      request.log.info({ event: type, teamId: (data as { teamId: number }).teamId }, `${type}`);
-    return outcome;
-  };
+  const change = commanding(deps, 'teams', teamsDecider, 'teamId');
 
   /** @throws RegistryError `NOT_FOUND` */
   const teamOf = async ({ params }: OfOne): Promise<Team> => {

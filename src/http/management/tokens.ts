@@ -1,15 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type AccessTokenCommand, accessTokensDecider, LONGEST_TOKEN_NAME } from '../../commands/accessTokens.ts';
-import type { Outcome } from '../../commands/execute.ts';
+import { accessTokensDecider, LONGEST_TOKEN_NAME } from '../../commands/accessTokens.ts';
 import { RegistryError } from '../../errors.ts';
 import { type AccessTokenEvents, MOST_GLOBS, PERMISSIONS, type Permission } from '../../events/accessTokens.ts';
 import { newAccessTokenValue } from '../../identity/accessTokenValue.ts';
 import { authorize, REGISTRY } from '../../identity/authorize.ts';
 import type { Caller } from '../../identity/caller.ts';
 import { type AccessToken, accessTokenCountKey, accessTokenCounts, accessTokens } from '../../projections/accessTokens.ts';
-import { contextOf } from '../context.ts';
 import type { HttpDeps } from '../deps.ts';
 import { goneForReaders, seenOrWarned } from '../ownWrites.ts';
+import { commanding } from './commands.ts';
 import { findPage, PAGE_PARAMETERS, type PageOf, type PageQuery, pageAnswer, pageOf, pageSchema } from './page.ts';
 import { ownUserId } from './profile.ts';
 import { idIn, managed, permit, timeOf } from './route.ts';
@@ -86,12 +85,7 @@ const expiryOf = (asked: string | null | undefined, caller: Caller, maxDays: num
 export const tokenRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
   const { views, lastSeen, settings } = deps;
 
-  const changeTokens = async (request: FastifyRequest, command: AccessTokenCommand): Promise<Outcome> => {
-    const outcome = await deps.execute(deps.streams.tokens, accessTokensDecider, command, contextOf(request));
-    for (const { type, data } of outcome.facts)
-      request.log.info({ event: type, tokenId: (data as { tokenId: number }).tokenId }, `${type}`);
-    return outcome;
-  };
+  const changeTokens = commanding(deps, 'tokens', accessTokensDecider, 'tokenId');
 
   const pageOfTokens = async (userId: number | undefined, page: PageOf) => {
     const where = userId === undefined ? {} : { userId };

@@ -4,8 +4,8 @@ import { type UserCommand, usersDecider } from '../../commands/users.ts';
 import { RegistryError } from '../../errors.ts';
 import type { UserEvents } from '../../events/users.ts';
 import { type User, userKey, users } from '../../projections/users.ts';
-import { contextOf } from '../context.ts';
 import type { HttpDeps } from '../deps.ts';
+import { commanding } from './commands.ts';
 import { timeOf } from './route.ts';
 import { answer, ID, TEXT, TIME, TIME_OR_NULL } from './schemas.ts';
 
@@ -63,17 +63,6 @@ export const newUserAnswered = async (deps: HttpDeps, registered: UserEvents['Us
   return answered(shown ?? { ...registered, suspended: false, registeredAt: new Date().toISOString() }, null);
 };
 
-export const logged = (request: FastifyRequest, facts: Outcome['facts']): void => {
-  for (const { type, data } of facts) request.log.info({ event: type, userId: (data as { userId: number }).userId }, `${type}`);
-};
-
 /** Gives one command about users on behalf of the request. */
-export const changeUsers = async (
-  { execute, streams }: HttpDeps,
-  request: FastifyRequest,
-  command: UserCommand,
-): Promise<Outcome> => {
-  const outcome = await execute(streams.users, usersDecider, command, contextOf(request));
-  logged(request, outcome.facts);
-  return outcome;
-};
+export const changeUsers = (deps: HttpDeps, request: FastifyRequest, command: UserCommand): Promise<Outcome> =>
+  commanding(deps, 'users', usersDecider, 'userId')(request, command);

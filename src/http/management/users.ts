@@ -7,6 +7,7 @@ import { contextOf } from '../context.ts';
 import type { HttpDeps } from '../deps.ts';
 import { refuseBegunNamespace } from '../namespace.ts';
 import { goneForReaders, seenOrWarned } from '../ownWrites.ts';
+import { logFacts } from './commands.ts';
 import { findPage, PAGE_PARAMETERS, type PageQuery, pageAnswer, pageOf, pageSchema } from './page.ts';
 import { idIn, managed } from './route.ts';
 import { answer, ID_IN_PATH, NOTHING, object, TEXT } from './schemas.ts';
@@ -14,7 +15,6 @@ import {
   changeUsers,
   EMAIL,
   existingUser,
-  logged,
   newUserAnswered,
   PASSWORD,
   ROLES,
@@ -74,7 +74,7 @@ export const userRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
 
   const erase = async (request: OfOne, reply: FastifyReply) => {
     const { facts } = await deps.erasePerson(idIn(request.params.id), contextOf(request));
-    logged(request, facts);
+    logFacts(request, facts, 'userId');
     return reply.code(204).send();
   };
 

@@ -1,0 +1,23 @@
+import type { Document, Projection } from '../projection.ts';
+import type { Page, Query, Views } from './views.ts';
+
+/**
+ * Everything that a query finds, a page of `limit` at a time: each begins behind the last one, whatever has been deleted or changed
+ * meanwhile. No page is empty.
+ * @param query its `sort` in ascending order, if it has one
+ */
+export async function* pagesOf<D extends Document>(
+  views: Pick<Views, 'find'>,
+  view: Projection<D>,
+  query: Omit<Query, 'after'>,
+): AsyncGenerator<Page<D>['items']> {
+  let after: Query['after'];
+  for (;;) {
+    const { items, more } = await views.find(view, { ...query, ...(after && { after }) });
+    const last = items.at(-1);
+    if (last === undefined) return;
+    yield items;
+    if (!more) return;
+    after = [...(query.sort ?? []).map((field) => last.value[field] as string | number), last.key];
+  }
+}
