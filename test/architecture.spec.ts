@@ -21,7 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const LIBRARIES: Readonly<Record<string, RegExp>> = {
   '@eventstore/db-client': /^src\/events\/log\/eventstore[^/]*\.ts$/,
   '@node-rs/argon2': /^src\/(identity|secrets)\//,
-  ajv: /^src\/(events\/|config\.ts$|oidcFile\.ts$|http\/management\/validation\.ts$)/,
+  ajv: /^src\/(events\/|config\.ts$|oidcFile\.ts$|http\/validation\.ts$)/,
   'ajv-formats': /^src\/(events\/|config\.ts$)/,
   fastify: /^src\/http\//,
   jose: /^src\/(identity|secrets)\//,

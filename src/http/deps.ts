@@ -3,6 +3,7 @@ import type { AccessRecords } from '../access/records.ts';
 import type { Blobs } from '../blobs/blobs.ts';
 import type { CommandContext, Execute, Outcome } from '../commands/execute.ts';
 import type { Position } from '../events/event.ts';
+import type { EventLog } from '../events/log/log.ts';
 import type { Streams } from '../events/streams.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { LastSeen } from '../identity/lastSeen.ts';
@@ -41,6 +42,14 @@ export type HttpDeps = Readonly<{
   streams: Streams;
   /** Waits until the serving views show the log up to `position`. @returns false when that took too long */
   reached: (position: Position) => Promise<boolean>;
+  /** Of the facts. */
+  log: Pick<EventLog, 'head' | 'follow'>;
+  /** The views that people read about the registry; behind the serving ones by as long as `reported` waits. */
+  reporting: Views;
+  /** As `reached`, of the reporting views. */
+  reported: (position: Position) => Promise<boolean>;
+  /** The views of the access log. */
+  accessViews: Views;
   blobs: Blobs;
   /** Who sends this `Authorization` header; anonymous without one. @throws RegistryError `UNAUTHENTICATED` | `TOO_MANY_REQUESTS` | `UNAVAILABLE` */
   authenticate: (authorization: string | undefined, from: From) => Caller | Promise<Caller>;

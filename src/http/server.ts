@@ -9,6 +9,7 @@ import type { HttpDeps } from './deps.ts';
 import { healthRoutes } from './health.ts';
 import { managementSurface } from './management/index.ts';
 import { MANAGEMENT_REFUSING } from './managementErrors.ts';
+import { monitoringSurface } from './monitoring/index.ts';
 import { API_VERSION, OCI_REFUSING } from './oci/errors.ts';
 import { ociSurface } from './oci/index.ts';
 import { withNameAsSegment } from './oci/path.ts';
@@ -66,6 +67,7 @@ export const addSurfaces = async (app: FastifyInstance, deps: HttpDeps): Promise
   healthRoutes(app, deps);
   await app.register(authSurface(deps), { prefix: '/auth' });
   await app.register(managementSurface(deps), { prefix: '/api/v1' });
+  await app.register(monitoringSurface(deps), { prefix: '/api' });
   await app.register(ociSurface(deps), { prefix: '/v2' });
 };
 

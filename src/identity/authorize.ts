@@ -28,7 +28,8 @@ export type RepositoryAction = 'pull' | 'push' | 'delete' | 'configure' | 'inspe
  * `catalog` lists what the caller may pull; `version` is `GET /v2/`, where clients try their credentials. `readUsers` and `manageUsers`
  * are about everybody's accounts and access tokens, `readOwnAccount` and `manageOwnAccount` about those of the caller. `readAccess` and
  * `manageAccess` are about grants on prefixes and who is in which team; `readTeams` tells which teams there are. `manageKeys` is about the
- * keys that sign tokens.
+ * keys that sign tokens. `monitor` reads what the registry as a whole holds and does, with the names of all repositories; `readAudit` who did
+ * what, and `readLogs` what the process logs.
  */
 export type RegistryAction =
   | 'catalog'
@@ -40,7 +41,10 @@ export type RegistryAction =
   | 'readAccess'
   | 'manageAccess'
   | 'readTeams'
-  | 'manageKeys';
+  | 'manageKeys'
+  | 'monitor'
+  | 'readAudit'
+  | 'readLogs';
 export type Action = RepositoryAction | RegistryAction;
 
 export type Reason = 'anonymous' | 'notYours' | 'private' | 'readOnly' | 'tokenScope' | 'unknownAction';
@@ -114,6 +118,9 @@ const inOwnNamespace: Rules<User> = {
   readAccess: notForUsers,
   manageAccess: notForUsers,
   manageKeys: notForUsers,
+  monitor: notForUsers,
+  readAudit: notForUsers,
+  readLogs: notForUsers,
 };
 
 const USER_RULES: Readonly<Record<Role, Rules<User>>> = {
@@ -130,6 +137,9 @@ const USER_RULES: Readonly<Record<Role, Rules<User>>> = {
     readAccess: always,
     manageAccess: always,
     manageKeys: always,
+    monitor: always,
+    readAudit: always,
+    readLogs: always,
   },
   auditor: {
     ...everybodys,
@@ -144,6 +154,9 @@ const USER_RULES: Readonly<Record<Role, Rules<User>>> = {
     readAccess: always,
     manageAccess: never,
     manageKeys: never,
+    monitor: always,
+    readAudit: always,
+    readLogs: never,
   },
   user: inOwnNamespace,
   robot: inOwnNamespace,
@@ -166,6 +179,9 @@ const ANONYMOUS_RULES: Rules<Anonymous> = {
   manageAccess: loginFirst,
   readTeams: loginFirst,
   manageKeys: loginFirst,
+  monitor: loginFirst,
+  readAudit: loginFirst,
+  readLogs: loginFirst,
 };
 
 const granted =
@@ -191,6 +207,9 @@ const WORKLOAD_RULES: Rules<Workload> = {
   manageAccess: notForUsers,
   readTeams: notForUsers,
   manageKeys: notForUsers,
+  monitor: notForUsers,
+  readAudit: notForUsers,
+  readLogs: notForUsers,
 };
 
 const rulesFor = (caller: User | Anonymous | Workload): Rules<User> | Rules<Anonymous> | Rules<Workload> => {
@@ -208,7 +227,7 @@ const ACTIONS: Readonly<Record<Resource['type'], readonly Action[]>> = {
   repository: ['pull', 'push', 'delete', 'configure', 'inspect', 'transfer'],
   registry: [
     ...['catalog', 'version', 'readUsers', 'manageUsers', 'readOwnAccount', 'manageOwnAccount'],
-    ...['readAccess', 'manageAccess', 'readTeams', 'manageKeys'],
+    ...['readAccess', 'manageAccess', 'readTeams', 'manageKeys', 'monitor', 'readAudit', 'readLogs'],
   ] as readonly RegistryAction[],
 };
 
@@ -244,9 +263,12 @@ const reasonAgainst = (caller: Caller, action: Action, resource: Resource): Reas
   return rule(caller, resource);
 };
 
+/** What is about the registry as a whole and takes no more of a token than to pull. */
+const READS: readonly Action[] = ['catalog', 'monitor'];
+
 /**
  * What an access token leaves of its owner's rights. `admin` leaves all of them; what is about the registry as a whole takes it, and a
- * token for all repositories. Who somebody is, and that a login works, every token may ask.
+ * token for all repositories; to list and to monitor, one that pulls. Who somebody is, and that a login works, every token may ask.
  */
 const tokenPermits = ({ permissions, repositories }: CallerToken, action: Action, resource: Resource): boolean => {
   if (action === 'version' || action === 'readOwnAccount') return true;
@@ -255,7 +277,7 @@ const tokenPermits = ({ permissions, repositories }: CallerToken, action: Action
       (permissions.includes('admin') || (permissions as readonly Action[]).includes(action)) &&
       (repositories.length === 0 || repositories.some((glob) => covers(glob, resource.name)))
     );
-  const needed = action === 'catalog' ? 'pull' : 'admin';
+  const needed = READS.includes(action) ? 'pull' : 'admin';
   return repositories.length === 0 && (permissions.includes('admin') || permissions.includes(needed));
 };
 

@@ -44,7 +44,7 @@ const OPEN = [
 
 /** Actions that a user without any grant may do everywhere, and an auditor. */
 const USER_MAY: readonly RouteAction[] = ['catalog', 'version', 'readOwnAccount', 'manageOwnAccount', 'readTeams'];
-const AUDITOR_MAY: readonly RouteAction[] = [...USER_MAY, 'readUsers', 'readAccess', 'pull', 'inspect'];
+const AUDITOR_MAY: readonly RouteAction[] = [...USER_MAY, 'readUsers', 'readAccess', 'pull', 'inspect', 'monitor', 'readAudit'];
 
 const mayBesides = (action: RouteAction): readonly string[] => {
   const user = USER_MAY.includes(action) ? ['a user', 'a robot'] : [];

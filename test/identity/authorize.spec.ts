@@ -88,6 +88,9 @@ const REGISTRY_MATRIX: Readonly<Record<RegistryAction, string>> = {
   manageAccess: 'yes yes no no no no no',
   readTeams: 'yes yes yes yes yes no no',
   manageKeys: 'yes yes no no no no no',
+  monitor: 'yes yes yes no no no no',
+  readAudit: 'yes yes yes no no no no',
+  readLogs: 'yes yes no no no no no',
 };
 
 const ACTIONS = ['pull', 'push', 'delete', 'configure', 'inspect', 'transfer'] as const;
@@ -211,6 +214,8 @@ describe('authorize', () => {
           'readAccess',
           'manageAccess',
           'manageKeys',
+          'readAudit',
+          'readLogs',
         ] as const)
           for (const permissions of SETS)
             for (const globs of GLOBS) {
@@ -226,15 +231,13 @@ describe('authorize', () => {
         for (const globs of GLOBS) expect(allowed(holding('user', [], ...globs), action, REGISTRY)).to.equal(true);
     });
 
-    it('grants the catalog to those who may pull, everywhere', () => {
-      const listing = (permissions: readonly Permission[], ...globs: readonly string[]): boolean =>
-        allowed(holding('user', permissions, ...globs), 'catalog', REGISTRY);
-      expect([listing(['pull']), listing(['admin']), listing(['push', 'delete']), listing(['pull'], 'ann/*')]).to.deep.equal([
-        true,
-        true,
-        false,
-        false,
-      ]);
+    it('grants the catalog and the monitoring of an auditor to those who may pull, everywhere', () => {
+      for (const action of ['catalog', 'monitor'] as const) {
+        const reading = (permissions: readonly Permission[], ...globs: readonly string[]): boolean =>
+          allowed(holding('auditor', permissions, ...globs), action, REGISTRY);
+        const read = [reading(['pull']), reading(['admin']), reading(['push', 'delete']), reading(['pull'], 'ann/*')];
+        expect(read, action).to.deep.equal([true, true, false, false]);
+      }
     });
 
     it('takes a prefix for what stands under it, and not for itself or its neighbours', () => {

@@ -4,14 +4,15 @@ import { RegistryError } from '../../errors.ts';
 import { type GrantEvents, type GrantSubject, LEVELS, type Level } from '../../events/grants.ts';
 import { type Grant, type GrantPlace, grantKey, grantOnKey, grants, grantsByPlace } from '../../projections/grants.ts';
 import type { HttpDeps } from '../deps.ts';
+import { described } from '../described.ts';
 import { goneForReaders, seenOrWarned } from '../ownWrites.ts';
 import { repositoryOf } from '../permit.ts';
+import { answer, ID, ID_IN_PATH, NOTHING, object, TEXT, TIME } from '../schemas.ts';
 import { commanding } from './commands.ts';
 import { memberNamed, namesOfTeams, namesOfUsers, teamNamed } from './names.ts';
 import { findPage, PAGE_PARAMETERS, type PageQuery, pageAnswer, pageOf, pageSchema } from './page.ts';
 import { NAME_IN_PATH } from './repositories.ts';
-import { idIn, managed, timeOf } from './route.ts';
-import { answer, ID, ID_IN_PATH, NOTHING, object, TEXT, TIME } from './schemas.ts';
+import { idIn, timeOf } from './route.ts';
 
 type NewGrant = Readonly<{ user?: string; team?: string; level: Level }>;
 type OnRepository<Body = unknown> = FastifyRequest<{ Params: { name: string; id: string }; Querystring: PageQuery; Body: Body }>;
@@ -106,7 +107,7 @@ export const grantRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     return { scope: name, repositoryId };
   };
 
-  managed(app, '/repositories/:name/-/grants', {
+  described(app, '/repositories/:name/-/grants', {
     GET: {
       action: 'inspect',
       schema: {
@@ -130,7 +131,7 @@ export const grantRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
       handler: (request: OnRepository<NewGrant>, reply: FastifyReply) => grant(request, reply, placeOf(request)),
     },
   });
-  managed(app, '/repositories/:name/-/grants/:id', {
+  described(app, '/repositories/:name/-/grants/:id', {
     DELETE: {
       action: 'configure',
       schema: {
@@ -143,7 +144,7 @@ export const grantRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     },
   });
 
-  managed(app, '/grants', {
+  described(app, '/grants', {
     GET: {
       action: 'readAccess',
       schema: {
@@ -169,7 +170,7 @@ export const grantRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
       handler: (request: OnPrefix, reply: FastifyReply) => grant(request, reply, { scope: request.body.scope }),
     },
   });
-  managed(app, '/grants/:id', {
+  described(app, '/grants/:id', {
     DELETE: {
       action: 'manageAccess',
       schema: { summary: 'Revokes a grant on a prefix.', tags, params: ID_IN_PATH, response: { 204: NOTHING } },

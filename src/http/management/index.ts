@@ -1,20 +1,20 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { withSessions } from '../cookies.ts';
+import { denying } from '../denial.ts';
 import type { HttpDeps } from '../deps.ts';
 import { identify } from '../identify.ts';
 import { CHALLENGING } from '../managementErrors.ts';
 import { permitRoutes } from '../permit.ts';
 import { limitRequests } from '../rateLimit.ts';
 import { refuseIn } from '../refusal.ts';
+import { compileCheck } from '../validation.ts';
 import { grantRoutes } from './grants.ts';
 import { profileRoutes } from './profile.ts';
 import { repositoryRoutes } from './repositories.ts';
-import { managementRefusing } from './route.ts';
 import { signingKeyRoutes } from './signingKeys.ts';
 import { teamRoutes } from './teams.ts';
 import { tokenRoutes } from './tokens.ts';
 import { userRoutes } from './users.ts';
-import { compileCheck } from './validation.ts';
 
 /** Accounts and tokens belong into no cache. */
 const HEADERS = { 'cache-control': 'no-store' };
@@ -26,7 +26,7 @@ export const managementSurface =
     refuseIn(app, CHALLENGING);
     identify(app, { ...deps, authenticate: withSessions(deps) }, HEADERS);
     limitRequests(app, deps.limits.api);
-    permitRoutes(app, deps, managementRefusing);
+    permitRoutes(app, deps, denying);
     app.setValidatorCompiler(({ schema, httpPart = 'body' }) => compileCheck(schema as object, httpPart));
     // The schemas of answers describe them and are checked by the tests. Handlers name each field that they give.
     app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));

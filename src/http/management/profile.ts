@@ -4,9 +4,9 @@ import type { Caller } from '../../identity/caller.ts';
 import { checkPassword } from '../../identity/passwords.ts';
 import type { User } from '../../projections/users.ts';
 import type { HttpDeps } from '../deps.ts';
+import { described } from '../described.ts';
 import { goneForReaders } from '../ownWrites.ts';
-import { managed } from './route.ts';
-import { NOTHING, object, TEXT } from './schemas.ts';
+import { NOTHING, object, TEXT } from '../schemas.ts';
 import { changeUsers, EMAIL, existingUser, PASSWORD, USER, userAnswered } from './userAnswers.ts';
 
 type NewPassword = Readonly<{ current_password: string; new_password: string }>;
@@ -59,7 +59,7 @@ export const profileRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     handler: change,
   } as const;
 
-  managed(app, '/users/me', {
+  described(app, '/users/me', {
     GET: {
       action: 'readOwnAccount',
       schema: { summary: 'Shows your own account.', tags, response: { 200: USER } },
@@ -69,7 +69,7 @@ export const profileRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     PATCH: changing,
   });
 
-  managed(app, '/users/me/password', {
+  described(app, '/users/me/password', {
     POST: {
       action: 'manageOwnAccount',
       schema: {

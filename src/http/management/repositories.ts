@@ -6,13 +6,14 @@ import { type Repository, repositories } from '../../projections/repositories.ts
 import { change } from '../change.ts';
 import { deleteRepository } from '../deleteRepository.ts';
 import type { HttpDeps } from '../deps.ts';
+import { described } from '../described.ts';
 import { goneForReaders } from '../ownWrites.ts';
 import { repositoryOf } from '../permit.ts';
 import { countReadable, pageOfReadable, readableOf } from '../readable.ts';
+import { answer, object, TEXT, TIME } from '../schemas.ts';
 import { memberNamed, namesOfUsers } from './names.ts';
 import { PAGE_PARAMETERS, type PageQuery, pageAnswer, pageOf, pageSchema, walkTo } from './page.ts';
-import { managed, permitHere, timeOf } from './route.ts';
-import { answer, object, TEXT, TIME } from './schemas.ts';
+import { permitHere, timeOf } from './route.ts';
 
 type Named = { Params: { name: string } };
 type Rules = Named & { Body: { rules: readonly string[] } };
@@ -154,7 +155,7 @@ export const repositoryRoutes = (app: FastifyInstance, deps: HttpDeps): void => 
     handler: describe,
   } as const;
 
-  managed(app, '/repositories', {
+  described(app, '/repositories', {
     GET: {
       action: 'catalog',
       schema: {
@@ -166,7 +167,7 @@ export const repositoryRoutes = (app: FastifyInstance, deps: HttpDeps): void => 
       handler: list,
     },
   });
-  managed(app, '/repositories/:name', {
+  described(app, '/repositories/:name', {
     GET: {
       action: 'pull',
       schema: { summary: 'Shows a repository.', tags: TAGS, params: NAME_IN_PATH, response: { 200: REPOSITORY } },
@@ -185,7 +186,7 @@ export const repositoryRoutes = (app: FastifyInstance, deps: HttpDeps): void => 
       handler: remove,
     },
   });
-  managed(app, '/repositories/:name/-/immutability', {
+  described(app, '/repositories/:name/-/immutability', {
     GET: {
       action: 'inspect',
       schema: {

@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { contextOf } from '../context.ts';
 import type { HttpDeps } from '../deps.ts';
-import { managed, timeOf } from './route.ts';
-import { answer, TEXT, TIME } from './schemas.ts';
+import { described } from '../described.ts';
+import { answer, TEXT, TIME } from '../schemas.ts';
+import { timeOf } from './route.ts';
 
 const tags = ['Signing keys'] as const;
 
@@ -14,7 +15,7 @@ export const signingKeyRoutes = (app: FastifyInstance, deps: HttpDeps): void => 
     return reply.code(201).send({ key_id: keyId, at: timeOf(new Date(madeAt).toISOString()) });
   };
 
-  managed(app, '/signing-keys/rotate', {
+  described(app, '/signing-keys/rotate', {
     POST: {
       action: 'manageKeys',
       schema: {

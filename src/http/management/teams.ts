@@ -4,12 +4,13 @@ import { RegistryError } from '../../errors.ts';
 import type { TeamEvents } from '../../events/teams.ts';
 import { type Team, teamKey, teams } from '../../projections/teams.ts';
 import type { HttpDeps } from '../deps.ts';
+import { described } from '../described.ts';
 import { goneForReaders, seenOrWarned } from '../ownWrites.ts';
+import { answer, ID, ID_IN_PATH, NOTHING, object, TEXT, TIME } from '../schemas.ts';
 import { commanding } from './commands.ts';
 import { memberNamed, namesOfUsers } from './names.ts';
 import { findPage, PAGE_PARAMETERS, type PageQuery, pageAnswer, pageOf, pageSchema } from './page.ts';
-import { idIn, managed, timeOf } from './route.ts';
-import { answer, ID, ID_IN_PATH, NOTHING, object, TEXT, TIME } from './schemas.ts';
+import { idIn, timeOf } from './route.ts';
 
 type OfOne<Body = unknown> = FastifyRequest<{ Params: { id: string; user: string }; Querystring: PageQuery; Body: Body }>;
 
@@ -86,7 +87,7 @@ export const teamRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     return reply.code(204).send();
   };
 
-  managed(app, '/teams', {
+  described(app, '/teams', {
     GET: {
       action: 'readTeams',
       schema: { summary: 'Lists the teams.', tags, querystring: PAGED, response: { 200: pageSchema(TEAM, 'teams') } },
@@ -103,7 +104,7 @@ export const teamRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
       handler: create,
     },
   });
-  managed(app, '/teams/:id', {
+  described(app, '/teams/:id', {
     GET: {
       action: 'readTeams',
       schema: { summary: 'Shows a team.', tags, params: ID_IN_PATH, response: { 200: TEAM } },
@@ -115,7 +116,7 @@ export const teamRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
       handler: remove,
     },
   });
-  managed(app, '/teams/:id/members', {
+  described(app, '/teams/:id/members', {
     GET: {
       action: 'readAccess',
       schema: {
@@ -139,7 +140,7 @@ export const teamRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
       handler: addMember,
     },
   });
-  managed(app, '/teams/:id/members/:user', {
+  described(app, '/teams/:id/members/:user', {
     DELETE: {
       action: 'manageAccess',
       schema: {

@@ -7,12 +7,13 @@ import { authorize, REGISTRY } from '../../identity/authorize.ts';
 import type { Caller } from '../../identity/caller.ts';
 import { type AccessToken, accessTokenCountKey, accessTokenCounts, accessTokens } from '../../projections/accessTokens.ts';
 import type { HttpDeps } from '../deps.ts';
+import { described } from '../described.ts';
 import { goneForReaders, seenOrWarned } from '../ownWrites.ts';
+import { answer, ID, ID_IN_PATH, NOTHING, object, TEXT, TIME, TIME_OR_NULL } from '../schemas.ts';
 import { commanding } from './commands.ts';
 import { findPage, PAGE_PARAMETERS, type PageOf, type PageQuery, pageAnswer, pageOf, pageSchema } from './page.ts';
 import { ownUserId } from './profile.ts';
-import { idIn, managed, permit, timeOf } from './route.ts';
-import { answer, ID, ID_IN_PATH, NOTHING, object, TEXT, TIME, TIME_OR_NULL } from './schemas.ts';
+import { idIn, permit, timeOf } from './route.ts';
 import { existingUser } from './userAnswers.ts';
 
 type ListQuery = PageQuery & Readonly<{ user_id?: string }>;
@@ -145,7 +146,7 @@ export const tokenRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     return reply.code(204).send();
   };
 
-  managed(app, '/tokens', {
+  described(app, '/tokens', {
     GET: {
       action: 'manageOwnAccount',
       schema: {
@@ -184,7 +185,7 @@ export const tokenRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     },
   });
 
-  managed(app, '/tokens/:id', {
+  described(app, '/tokens/:id', {
     DELETE: {
       action: 'manageOwnAccount',
       schema: {

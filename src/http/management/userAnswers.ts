@@ -5,9 +5,9 @@ import { RegistryError } from '../../errors.ts';
 import type { UserEvents } from '../../events/users.ts';
 import { type User, userKey, users } from '../../projections/users.ts';
 import type { HttpDeps } from '../deps.ts';
+import { answer, ID, TEXT, TIME, TIME_OR_NULL } from '../schemas.ts';
 import { commanding } from './commands.ts';
 import { timeOf } from './route.ts';
-import { answer, ID, TEXT, TIME, TIME_OR_NULL } from './schemas.ts';
 
 export const ROLES = ['admin', 'user', 'auditor', 'robot'] as const;
 export const EMAIL = { type: ['string', 'null'], description: 'name@domain, at most 254 characters; null: none.' } as const;

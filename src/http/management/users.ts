@@ -5,12 +5,13 @@ import { checkPassword, randomPassword } from '../../identity/passwords.ts';
 import { users } from '../../projections/users.ts';
 import { contextOf } from '../context.ts';
 import type { HttpDeps } from '../deps.ts';
+import { described } from '../described.ts';
 import { refuseBegunNamespace } from '../namespace.ts';
 import { goneForReaders, seenOrWarned } from '../ownWrites.ts';
+import { answer, ID_IN_PATH, NOTHING, object, TEXT } from '../schemas.ts';
 import { logFacts } from './commands.ts';
 import { findPage, PAGE_PARAMETERS, type PageQuery, pageAnswer, pageOf, pageSchema } from './page.ts';
-import { idIn, managed } from './route.ts';
-import { answer, ID_IN_PATH, NOTHING, object, TEXT } from './schemas.ts';
+import { idIn } from './route.ts';
 import {
   changeUsers,
   EMAIL,
@@ -88,7 +89,7 @@ export const userRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     return request.body.password === undefined ? { password } : reply.code(204).send();
   };
 
-  managed(app, '/users', {
+  described(app, '/users', {
     GET: {
       action: 'readUsers',
       schema: {
@@ -123,7 +124,7 @@ export const userRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     handler: change,
   } as const;
 
-  managed(app, '/users/:id', {
+  described(app, '/users/:id', {
     GET: {
       action: 'readUsers',
       schema: { summary: 'Shows a user.', tags, params: ID_IN_PATH, response: { 200: USER } },
@@ -143,7 +144,7 @@ export const userRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     },
   });
 
-  managed(app, '/users/:id/personal-data', {
+  described(app, '/users/:id/personal-data', {
     DELETE: {
       action: 'manageUsers',
       schema: {
@@ -157,7 +158,7 @@ export const userRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     },
   });
 
-  managed(app, '/users/:id/password', {
+  described(app, '/users/:id/password', {
     POST: {
       action: 'manageUsers',
       schema: {
