@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import Mocha from 'mocha';
 
 const REASON = Symbol.for('ghostdock.skipReason');
@@ -42,6 +43,31 @@ const skippedIn = (tests: readonly Mocha.Test[]): readonly string[] =>
     ([line, { length }]) => `${line} (${length} ${length === 1 ? 'test' : 'tests'})`,
   );
 
+/** Most files that are named as the longest, and how long a run takes, in ms, of which that is worth knowing. */
+const LONGEST = 15;
+const LONG_RUN_MS = 60_000;
+
+/** How long each file took, hooks and all. */
+const timesOf = (runner: Mocha.Runner): (() => readonly string[]) => {
+  const startedAt = performance.now();
+  const began = new Map<Mocha.Suite, number>();
+  const times = new Map<string, number>();
+  const isOutermost = ({ parent }: Mocha.Suite): boolean => parent?.root === true;
+  runner.on('suite', (suite) => {
+    if (isOutermost(suite)) began.set(suite, performance.now());
+  });
+  runner.on('suite end', (suite) => {
+    if (!isOutermost(suite)) return;
+    const file = relative('.', suite.file ?? '');
+    times.set(file, (times.get(file) ?? 0) + performance.now() - (began.get(suite) ?? 0));
+  });
+  return () => {
+    if (performance.now() - startedAt < LONG_RUN_MS) return [];
+    const longest = [...times].sort(([, one], [, other]) => other - one).slice(0, LONGEST);
+    return longest.map(([file, ms]) => `${Math.round(ms / 1000)} s: ${file}`);
+  };
+};
+
 /** How long the process may go on after its last test, in ms. */
 const GRACE_MS = 60_000;
 
@@ -56,17 +82,20 @@ const endInTime = (): void => {
 };
 
 /**
- * Mocha's `spec`, then everything that was skipped with its reason, and as the very last line the numbers, in the plain form that
+ * Mocha's `spec`, then of a long run what took longest, everything that was skipped with its reason, and as the very last line the numbers, in the plain form that
  * machines read: `12 passed, 0 failed, 3 skipped`.
  */
 export default class Reporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options);
     const skipped: Mocha.Test[] = [];
+    const longest = timesOf(runner);
     runner.on('pending', (test) => skipped.push(test));
     // Registered after the parent's own, and so printed after its summary.
     runner.once('end', () => {
       const { passes = 0, failures = 0 } = runner.stats ?? {};
+      const files = longest().map((line) => `    - ${line}\n`);
+      if (files.length > 0) process.stdout.write(`  What took longest:\n${files.join('')}\n`);
       const lines = skippedIn(skipped).map((line) => `    - ${line}\n`);
       if (lines.length > 0) process.stdout.write(`  Skipped, and why:\n${lines.join('')}\n`);
       process.stdout.write(`${passes} passed, ${failures} failed, ${skipped.length} skipped\n`);
