@@ -7,7 +7,7 @@ import { corruptBlobs, expectGapless, expectViewsAgree, factsIn, statesOf } from
 import { halfVisible, looking } from './visible.ts';
 
 const SEED = Number(process.env.GHOSTDOCK_TEST_SEED ?? Date.now() % 1_000_000);
-const ROUNDS = Number(process.env.GHOSTDOCK_TEST_CRASHES ?? 24);
+const ROUNDS = Number(process.env.GHOSTDOCK_TEST_CRASHES ?? 12);
 const CLIENTS = 6;
 const REPOSITORIES = ['crash/first', 'crash/second'];
 /** Most answers of a round before the end comes. */

@@ -15,7 +15,7 @@ import { halfVisible, looking } from './visible.ts';
 const mongo = await mongoForTests();
 
 const SEED = Number(process.env.GHOSTDOCK_TEST_SEED ?? Date.now() % 1_000_000);
-const KILLS = Number(process.env.GHOSTDOCK_TEST_NODE_KILLS ?? 8);
+const KILLS = Number(process.env.GHOSTDOCK_TEST_NODE_KILLS ?? 6);
 const NODES = 2;
 const CUSTOMERS = 5;
 const SAME = 'storm/same';
