@@ -11,6 +11,7 @@ const TARGETS: readonly Target[] = [
   { of: /^pull,/, atLeast: 1.3, unit: '×' },
   { of: /^appends, 100 at a time/, atLeast: 30_000, unit: 'events/s' },
   { of: /^rebuild/, atLeast: 35_000, unit: 'events/s' },
+  { of: /^credentials, (Basic|Bearer|.* made from)/, atLeast: 0.95, unit: '×' },
   { of: /^start with 1,000,000 events/, atMost: 2, unit: 's' },
 ];
 

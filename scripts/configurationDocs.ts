@@ -24,6 +24,7 @@ const PATTERNS: Readonly<Partial<Record<Name, string>>> = {
   GHOSTDOCK_PUBLIC_URL: '`http://` or `https://`, a host, perhaps a port, perhaps a path without a slash at its end',
   GHOSTDOCK_EVENT_LOG: '`embedded`, or `esdb://` or `esdb+discover://` and what follows',
   GHOSTDOCK_VIEWS: '`embedded`, or `mongodb://` or `mongodb+srv://` and what follows',
+  GHOSTDOCK_RETAIN_UNTAGGED: '0 to 99999, or `forever`',
   GHOSTDOCK_SECRET_KEY: '44 characters of base64',
   GHOSTDOCK_STREAM_PREFIX: '1 to 64 lower-case letters, digits, `_` or `-`, beginning with a letter or digit',
 };

@@ -80,6 +80,11 @@ export const EXPLAINED: Readonly<Record<ErrorCode, Explained>> = {
     help: 'At most 255 lower-case letters and digits, joined by `.`, `_`, `__` or `-`, in parts joined by `/`.',
     detail: '`name`',
   },
+  NOT_ACCEPTABLE: {
+    means: 'The path answers with a type that the request does not accept: a stream of events is `text/event-stream`.',
+    help: 'Send `Accept: text/event-stream`, or none.',
+    detail: '`accept`: what it answers with',
+  },
   NOT_FOUND: { means: 'There is nothing under this path, or no such user.', help: 'Look at the path.', detail: '`path`' },
   PRECONDITION_FAILED: {
     means:
@@ -171,7 +176,8 @@ Inside there is one code for every way in which a request is refused. A surface 
 
 - \`/v2\` as the OCI distribution specification has it, with the management API's error beside it:
   \`{"errors":[{"code","message","detail"}],"error":{"code","message","details"}}\`
-- \`/auth\`, \`/health\` and every path that there is not: \`{"error":{"code","message","details"}}\`
+- \`/api/v1\`, \`/auth\`, \`/health\` and every path that there is not: \`{"error":{"code","message","details"}}\`
+- whatever else stands below \`/api\`, the [monitoring API](monitoring.md), in the words of the status: \`{"error","message"}\`
 
 The message is for people and may change; program against the status and the code. \`detail\` (\`details\`) is always an object. A
 refusal to \`HEAD\` has no body. What is no HTTP request at all is refused with 400, 408 or 431 in both forms.

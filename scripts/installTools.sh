@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # program:package. Newer Debian releases ship docker's command apart from its daemon.
 tools=(dockerd:docker.io docker:docker-cli skopeo:skopeo podman:podman buildah:buildah
-  docker-registry:docker-registry wrk:wrk jq:jq)
+  docker-registry:docker-registry wrk:wrk jq:jq curl:curl python3:python3)
 export DEBIAN_FRONTEND=noninteractive
 export PATH="$PATH:/usr/sbin:/sbin"
 
@@ -88,6 +88,20 @@ install_go_tools() {
   done
 }
 
+# The library of the Python examples: for the python3 on the PATH, or for Debian's, which the tests look for next.
+install_requests() {
+  local python
+  for python in python3 /usr/bin/python3; do
+    "$python" -c 'import requests' 2>/dev/null && return
+  done
+  if can_install && install python3-requests; then
+    echo 'Installed python3-requests.'
+  else
+    echo "Going on without Python's requests: the Python examples are skipped."
+  fi
+}
+
 install_packages
+install_requests
 install_go_tools
 echo 'The clients are as complete as they can be here.'

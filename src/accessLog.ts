@@ -1,7 +1,7 @@
 import { dayStreams } from './access/dayStreams.ts';
 import { dayOf } from './access/days.ts';
 import { accessKeeper } from './access/keeper.ts';
-import { accessRecorder, type Recorder } from './access/recorder.ts';
+import { accessRecorder, type Recorder, type RecorderStatus } from './access/recorder.ts';
 import { type Refusals, refusals } from './access/refusals.ts';
 import { keepUp } from './access/upkeep.ts';
 import { accessSealsDecider } from './commands/accessSeals.ts';
@@ -38,6 +38,8 @@ export type AccessLog = Readonly<{
   record: Recorder['record'];
   refused: Refusals['refused'];
   generation: Generation;
+  /** What waits to be recorded, and what could not be. */
+  status: Recorder['status'];
   /** What is wrong, for a person. */
   problems: () => readonly string[];
   /** Writes what waits, and lets go of everything. */
@@ -47,6 +49,10 @@ export type AccessLog = Readonly<{
 /** The keys of a view from one end. */
 const endOf = async <D extends Document>(views: Views, view: Projection<D>, sort: 'key' | '-key'): Promise<string | undefined> =>
   (await views.find(view, { sort: [sort], limit: 1 })).items[0]?.key;
+
+/** What is wrong with the recording of accesses, for a person. */
+export const problemsOfRecords = ({ error, entries, dropped }: RecorderStatus): readonly string[] =>
+  error === undefined ? [] : [`The access log does not take records (${error}): ${entries} wait, ${dropped} were dropped.`];
 
 /** Puts the access log together: who writes it, who reads it, and who ends its days. */
 export const openAccessLog = (options: AccessLogOptions): AccessLog => {
@@ -108,11 +114,7 @@ export const openAccessLog = (options: AccessLogOptions): AccessLog => {
     () => undefined,
   );
 
-  const problems = (): readonly string[] => {
-    const { error, dropped, entries } = recorder.status();
-    if (error === undefined) return [];
-    return [`The access log does not take records (${error}): ${entries} wait, ${dropped} were dropped.`];
-  };
+  const problems = (): readonly string[] => problemsOfRecords(recorder.status());
 
   const close = async (): Promise<void> => {
     stopping.abort();
@@ -123,5 +125,5 @@ export const openAccessLog = (options: AccessLogOptions): AccessLog => {
     await stores.close();
   };
 
-  return { log, record: recorder.record, refused, generation, problems, close };
+  return { log, record: recorder.record, refused, generation, status: recorder.status, problems, close };
 };

@@ -11,11 +11,13 @@ import type { Config } from './config.ts';
 import { erasing, reserveUsernames } from './erasing.ts';
 import { catalogue } from './events/catalogue.ts';
 import type { Position } from './events/event.ts';
+import { countedLog } from './events/log/counted.ts';
 import type { EventLog } from './events/log/log.ts';
 import { type Streams, streamsUnder } from './events/streams.ts';
 import { configuredPassword, ensureAdmin, recordSigningKey, refuseLostSecrets } from './firstStart.ts';
 import { healthOf } from './health.ts';
 import type { HttpDeps } from './http/deps.ts';
+import { requestStatistics } from './http/requestStatistics.ts';
 import { type HttpServer, httpServer, type Logger } from './http/server.ts';
 import { useCertificate } from './http/tls.ts';
 import { accountsIn } from './identity/accounts.ts';
@@ -26,11 +28,15 @@ import { startKeyRotation } from './keyRotation.ts';
 import { failedLogins } from './limits/failedLogins.ts';
 import type { Limiters } from './limits/limiter.ts';
 import { requestLimit } from './limits/requests.ts';
+import { type LiveOptions, liveOf } from './live/live.ts';
+import { type LogTap, logTap } from './live/logTap.ts';
 import { loginsOf } from './logins.ts';
+import { collectorsOf, tally } from './metrics.ts';
 import { readProviders } from './oidcFile.ts';
 import { reporting, serving } from './projections/groups.ts';
 import type { Views } from './projections/views/views.ts';
 import type { Renewal } from './renewal.ts';
+import { cursorsOf } from './secrets/cursors.ts';
 import { type Fingerprints, fingerprintsOf } from './secrets/fingerprints.ts';
 import { isShared, openStores } from './stores.ts';
 import { startUploadExpiry } from './uploadExpiry.ts';
@@ -47,6 +53,10 @@ export type AppOptions = Readonly<{
   /** Told the random password of the first start, once. */
   announce: (password: string) => void;
   passwords?: PasswordOptions;
+  /** What `logger` writes through; absent: nobody can watch the log. */
+  logTap?: LogTap;
+  /** Other limits of the streams of events, another clock of the throughput. */
+  live?: LiveOptions;
   /** The certificate to speak TLS with; absent: plain HTTP. It is stopped with the app. */
   tls?: Renewal;
 }>;
@@ -86,7 +96,9 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
   // The id makes it unique; host and process are for people who look who has a lease.
   const node = `${hostname()}:${process.pid}:${nanoid()}`;
   const stores = await openStores(config, { logger, node, inMemory });
-  const { log, secrets, sealing, prepare } = stores;
+  const { secrets, sealing, prepare } = stores;
+  const log = countedLog(stores.log);
+  const waiting = tally();
   const streams = streamsUnder(config.streamPrefix);
   try {
     await refuseLostSecrets(log, secrets, streams);
@@ -102,16 +114,18 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
   const { views } = served;
   const limiters = stores.limiters();
   const passwords = passwordsWith(options.passwords);
-  const execute = executing({
-    log,
-    views,
-    catalogue,
-    prepare,
-    seal: sealing.seal,
-    clock: () => new Date(),
-    pause: (ms) => pause(ms),
-  });
-  const reached = (position: Position): Promise<boolean> => served.reached(position, READ_YOUR_WRITES_MS);
+  const execute = waiting.execute(
+    executing({
+      log,
+      views,
+      catalogue,
+      prepare,
+      seal: sealing.seal,
+      clock: () => new Date(),
+      pause: (ms) => pause(ms),
+    }),
+  );
+  const reached = waiting.reached((position) => served.reached(position, READ_YOUR_WRITES_MS));
   const fingerprints = await fingerprintsOf(secrets);
   const erasure = erasing({ views, execute, streams, sealing, reached });
   await reserveUsernames({ views, execute, streams }, fingerprints);
@@ -153,6 +167,20 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
 
   const accessLog = openAccessLog({ config, stores: await stores.openAccess(), logger, views, execute, streams, reached });
 
+  const live = liveOf({
+    logs: options.logTap ?? logTap(),
+    ...options.live,
+    log,
+    reached,
+    onError: (err) => logger.warn({ err }, 'The log could not be followed for those who watch repositories; it is tried again.'),
+  });
+
+  const generations = { serving: served, reporting: reported, access: accessLog.generation };
+  const { dataDir } = config;
+  const certificate = options.tls !== undefined && { certificate: options.tls };
+  const watched = { log, views, secrets, generations, accessLog, logins: passwords, dataDir, ...certificate };
+  const health = healthOf({ version, ...watched });
+
   const http = await httpServer(
     {
       ...(await loginsOf({
@@ -164,32 +192,30 @@ export const openApp = async (config: Config, options: AppOptions): Promise<App>
         tokens,
         failedLogins: failedLogins(limiters, config.limits.failedLogins),
       })),
-      limits: requestLimits(config, limiters),
+      limits: waiting.limits(requestLimits(config, limiters)),
       version,
       settings: config,
       views,
       execute: clearing.execute,
       streams,
       reached,
+      cleared: (life) => clearing.cleared(life, READ_YOUR_WRITES_MS),
       log,
       reporting: reported.views,
       reported: (position) => reported.reached(position, READ_YOUR_WRITES_MS),
       accessViews: accessLog.generation.views,
       blobs,
       lastSeen: lastSeenIn(accessLog.generation.views),
-      access: accessLog,
+      access: waiting.access(accessLog),
       fingerprints,
+      cursors: await cursorsOf(secrets),
+      revealMetadata: sealing.revealMetadata,
       rotateSigningKey: keyRotation.rotate,
       erasePerson: erasure.erase,
-      health: healthOf({
-        version,
-        log,
-        views,
-        generations: { serving: served, reporting: reported, access: accessLog.generation },
-        accessLog,
-        dataDir: config.dataDir,
-        ...(options.tls !== undefined && { certificate: options.tls }),
-      }),
+      live,
+      health,
+      requests: requestStatistics(),
+      collectors: collectorsOf({ ...watched, blobs, health, tally: waiting, throughput: live.throughput }),
       newId: nanoid,
     },
     logger,

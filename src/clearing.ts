@@ -25,6 +25,12 @@ const LARGEST_BATCH = 256 * 1024;
 /** Lives that are looked at together, and cleared at the same time. */
 const LIVES = 100;
 const AT_ONCE = 4;
+/** How often it is looked whether another process, or the next free turn of this one, has cleared a life: less and less often. */
+const FIRST_LOOK_MS = 25;
+const LAST_LOOK_MS = 400;
+
+/** A life that has ended, and where the log says so. */
+export type Ended = Readonly<{ repositoryId: string; repository: string; position: Position }>;
 
 export type ClearingOptions = Readonly<{
   /** The serving views. */
@@ -45,6 +51,8 @@ export type ClearingOptions = Readonly<{
 export type Clearing = Readonly<{
   /** The same, noticing what is deleted on the way: whoever deletes a repository clears it. */
   execute: Execute;
+  /** Waits until all of a life is recorded as gone, whoever does it. @returns false when that took too long: it goes on all the same */
+  cleared: (life: Ended, timeoutMs: number) => Promise<boolean>;
   /** Resolves when the batch in hand is written. */
   stop: () => Promise<void>;
 }>;
@@ -85,8 +93,6 @@ async function* batchesOf(views: Views, repositoryId: string): AsyncGenerator<Ba
   yield take(true);
 }
 
-type Ended = Readonly<{ repositoryId: string; repository: string; position: Position }>;
-
 /**
  * Records of the repositories that were deleted what went with them, a batch at a time, so that pushes to the same name get in between.
  * What a crash leaves undone is found at the next start, or by another process: a life that stands still between two looks has nobody
@@ -107,6 +113,13 @@ export const startClearing = ({
   let seen: ReadonlyMap<string, number> = new Map();
 
   const rest = (ms: number): Promise<void> => wait(ms, undefined, { signal: stopping.signal }).catch(() => undefined);
+
+  const within = async (work: Promise<void>, ms: number): Promise<void> => {
+    const done = new AbortController();
+    const over = wait(ms, undefined, { signal: AbortSignal.any([stopping.signal, done.signal]) }).catch(() => undefined);
+    await Promise.race([work, over]);
+    done.abort();
+  };
 
   /** That the log or the views do not answer is told elsewhere. Either way the life is found again by a later look. */
   const failed = (error: unknown): void => {
@@ -138,13 +151,30 @@ export const startClearing = ({
     }
   };
 
-  const begin = (life: Ended): void => {
+  /** @returns false where too many are being cleared */
+  const begin = (life: Ended): boolean => {
     const { repositoryId } = life;
-    if (stopping.signal.aborted || running.size >= AT_ONCE || running.has(repositoryId)) return;
+    if (running.has(repositoryId)) return true;
+    if (stopping.signal.aborted || running.size >= AT_ONCE) return false;
     const work = clear(life)
       .catch(failed)
       .finally(() => running.delete(repositoryId));
     running.set(repositoryId, work);
+    return true;
+  };
+
+  const cleared = async (life: Ended, timeoutMs: number): Promise<boolean> => {
+    const deadline = performance.now() + timeoutMs;
+    // What was begun here and left to another process is not begun again.
+    let begun = false;
+    for (let pause = FIRST_LOOK_MS; ; pause = Math.min(2 * pause, LAST_LOOK_MS)) {
+      if (!begun) begun = begin(life);
+      const left = deadline - performance.now();
+      const work = running.get(life.repositoryId);
+      await (work === undefined ? rest(Math.min(pause, left)) : within(work, left));
+      if ((await views.get(endedLives, life.repositoryId)) === undefined) return true;
+      if (performance.now() >= deadline || stopping.signal.aborted) return false;
+    }
   };
 
   const look = async (): Promise<void> => {
@@ -171,6 +201,7 @@ export const startClearing = ({
           begin({ ...(data as RepositoryEvents['RepositoryDeleted']), position: outcome.position });
       return outcome;
     },
+    cleared,
     stop: async () => {
       stopping.abort();
       await Promise.all([watching, ...running.values()]);

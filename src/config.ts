@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { Ajv, type ErrorObject } from 'ajv';
 import { faultOfPublicUrl } from './publicUrl.ts';
-import { EMBEDDED, SETTINGS, type Setting } from './settings.ts';
+import { EMBEDDED, FOREVER, SETTINGS, type Setting } from './settings.ts';
 
 type Name = keyof typeof SETTINGS;
 
@@ -36,6 +36,8 @@ export type Config = Readonly<{
   deletes: boolean;
   /** Whether an index may be pushed before, or without, what it names. */
   sparseIndexes: boolean;
+  /** Days; `Infinity` for ever. */
+  retainUntaggedDays: number;
   /** Bytes. */
   largestManifest: number;
   /** Bytes; 0 for no limit. */
@@ -54,6 +56,8 @@ export type Config = Readonly<{
   accessLog: 'off' | 'on' | 'strict';
   accessBlobs: boolean;
   accessRetentionDays: number;
+  /** Who may read `/metrics`. */
+  metrics: 'login' | 'open' | 'off';
   stopMs: number;
 }>;
 
@@ -83,6 +87,7 @@ const problemOf = (name: Name, raw: string, error: ErrorObject | undefined): str
     return `${name} must be ${EMBEDDED} or the connection string of an EventStoreDB: esdb://HOST:2113.`;
   if (name === 'GHOSTDOCK_VIEWS')
     return `${name} must be ${EMBEDDED} or the connection string of a MongoDB: mongodb://HOST:27017/DATABASE.`;
+  if (name === 'GHOSTDOCK_RETAIN_UNTAGGED') return `${name} must be a number of days, from 0 to 99999, or ${FOREVER}.${shown}`;
   if (name === 'GHOSTDOCK_SECRET_KEY') return `${name} must be 32 bytes in base64: 44 characters (openssl rand -base64 32).`;
   return `${name} ${error?.message ?? 'is not valid'}.${shown}`;
 };
@@ -160,6 +165,8 @@ const contradictions = (config: Config, env: NodeJS.ProcessEnv): readonly string
 const tlsOf = ({ GHOSTDOCK_TLS_CERT: cert, GHOSTDOCK_TLS_KEY: key }: Record<string, unknown>): Pick<Config, 'tls'> =>
   typeof cert === 'string' && typeof key === 'string' ? { tls: { cert, key } } : {};
 
+const daysOf = (text: string): number => (text === FOREVER ? Number.POSITIVE_INFINITY : Number(text));
+
 const limitsOf = (values: Record<string, unknown>): Config['limits'] => {
   const number = (name: Name): number => values[name] as number;
   return {
@@ -210,6 +217,7 @@ export const readConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
     logLevel: values.GHOSTDOCK_LOG_LEVEL as string,
     deletes: values.GHOSTDOCK_DELETES === 'on',
     sparseIndexes: values.GHOSTDOCK_SPARSE_INDEXES === 'on',
+    retainUntaggedDays: daysOf(values.GHOSTDOCK_RETAIN_UNTAGGED as string),
     largestManifest: values.GHOSTDOCK_LARGEST_MANIFEST as number,
     largestBlob: values.GHOSTDOCK_LARGEST_BLOB as number,
     uploadExpiryMs: (values.GHOSTDOCK_UPLOAD_EXPIRY_HOURS as number) * 3_600_000,
@@ -219,6 +227,7 @@ export const readConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
     accessLog: values.GHOSTDOCK_ACCESS_LOG as Config['accessLog'],
     accessBlobs: values.GHOSTDOCK_ACCESS_BLOBS === 'on',
     accessRetentionDays: values.GHOSTDOCK_ACCESS_RETENTION_DAYS as number,
+    metrics: values.GHOSTDOCK_METRICS as Config['metrics'],
     stopMs: (values.GHOSTDOCK_STOP_SECONDS as number) * 1000,
   });
   const contradictory = contradictions(config, env);

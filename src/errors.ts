@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'METHOD_NOT_ALLOWED'
   | 'MISDIRECTED'
   | 'NAME_INVALID'
+  | 'NOT_ACCEPTABLE'
   | 'NOT_FOUND'
   | 'PRECONDITION_FAILED'
   | 'RANGE_INVALID'

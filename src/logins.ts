@@ -1,8 +1,10 @@
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import type { Config } from './config.ts';
 import type { HttpDeps } from './http/deps.ts';
-import { type Authentication, authenticate, authenticatePassword, authenticateRefresh } from './identity/authenticate.ts';
+import { authenticate, authenticatePassword, authenticateRefresh } from './identity/authenticate.ts';
+import type { Authentication } from './identity/authentication.ts';
 import type { Caller } from './identity/caller.ts';
+import { headerMemory } from './identity/headerMemory.ts';
 import { peopleLogin } from './identity/oidc/people.ts';
 import type { Provider } from './identity/oidc/provider.ts';
 import { workloadsOf } from './identity/oidc/workloads.ts';
@@ -42,7 +44,7 @@ export const loginsOf = async (options: LoginsOptions): Promise<Logins> => {
   const { config, providers, secrets, accounts, passwords, tokens, failedLogins } = options;
   const { anonymousPull } = config;
   const workloads = workloadsOf(providers);
-  const authentication = { accounts, passwords, tokens, anonymousPull, failedLogins, workloads };
+  const authentication = { accounts, passwords, tokens, anonymousPull, failedLogins, workloads, headers: headerMemory() };
   const counting = countingWrongTokens(failedLogins);
   const anonymous: Caller = { kind: 'anonymous', pullsPublic: anonymousPull };
   return {

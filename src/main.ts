@@ -7,6 +7,7 @@ import { type Config, ConfigError, readConfig } from './config.ts';
 import { isRefusal } from './errors.ts';
 import { ADMIN } from './firstStart.ts';
 import { prefixIn } from './http/origin.ts';
+import { type LogTap, logTap } from './live/logTap.ts';
 import { renewing } from './renewal.ts';
 import { UnusableSecrets } from './secrets/secrets.ts';
 import { FolderInUse, lockFolder } from './sqliteLock.ts';
@@ -19,13 +20,13 @@ const EX_UNAVAILABLE = 69;
 const EX_SOFTWARE = 70;
 
 /** Lines for a person where one is looking, JSON otherwise. Written in the background, in batches; `flush` writes what is left. */
-const logTo = (level: string): Readonly<{ logger: Logger; flush: () => void }> => {
+const logTo = (level: string, tap: LogTap): Readonly<{ logger: Logger; flush: () => void }> => {
   if (process.stdout.isTTY) {
     const stream = pretty({ sync: true, ignore: 'pid,hostname,reqId', translateTime: 'SYS:HH:MM:ss' });
-    return { logger: pino({ level }, stream), flush: () => stream.end() };
+    return { logger: pino({ level }, tap.into(stream)), flush: () => stream.end() };
   }
   const destination = pino.destination({ sync: false });
-  return { logger: pino({ level }, destination), flush: () => destination.flushSync() };
+  return { logger: pino({ level }, tap.into(destination)), flush: () => destination.flushSync() };
 };
 
 const print = (text: string): void => {
@@ -120,7 +121,8 @@ const start = async (): Promise<void> => {
   const config = readConfig();
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   const folder = isShared(config) ? undefined : lockFolder(config.dataDir);
-  const { logger, flush } = logTo(config.logLevel);
+  const tap = logTap();
+  const { logger, flush } = logTo(config.logLevel, tap);
   process.on('exit', flush);
   if (!config.auth) logger.warn(OPEN_WARNING);
 
@@ -130,6 +132,7 @@ const start = async (): Promise<void> => {
   const app = await openApp(config, {
     version,
     logger,
+    logTap: tap,
     announce: (password) => print(passwordNote(password)),
     ...(tls && { tls }),
   });

@@ -1,5 +1,5 @@
 /** What the paths of the registry begin with: one of these before them could not be told from them. */
-const OWN = ['v2', 'auth', 'api', 'health'];
+const OWN = ['v2', 'auth', 'api', 'health', 'healthz', 'readyz', 'metrics'];
 
 const FORMS: readonly (readonly [form: RegExp, problem: string])[] = [
   [/^https?:\/\/[^/?#]*@/, 'must not name a user or a password.'],

@@ -34,6 +34,9 @@ const secret = (schema: object, meaning: string, fallback?: string): Setting => 
 /** The store that comes with the registry, in the data folder. */
 export const EMBEDDED = 'embedded';
 
+/** No end of a time. */
+export const FOREVER = 'forever';
+
 /** Every setting of the registry, in the order of the reference page. */
 export const SETTINGS = {
   GHOSTDOCK_HOST: text({ minLength: 1 }, 'Address to listen on. `0.0.0.0` or `::` for all.', '127.0.0.1'),
@@ -109,6 +112,11 @@ export const SETTINGS = {
     'off',
     '`on` takes an index although images that it names are missing (not mirrored, or not pushed yet). Asking for one of those is a 404.',
   ),
+  GHOSTDOCK_RETAIN_UNTAGGED: text(
+    { pattern: `^(${FOREVER}|[0-9]{1,5})$` },
+    'Days for which a manifest is kept whose last tag moved away to another one, or `forever`. The counters show as orphaned what has lost its tag longer ago, and collections will remove just that. One that lost its last tag, index or subject to a delete is not retained; one that never had any stays.',
+    '30',
+  ),
   GHOSTDOCK_LARGEST_MANIFEST: integer(64 * 1024, 64 * 1024 * 1024, 4 * 1024 * 1024, 'Most bytes of a manifest (413 above).'),
   GHOSTDOCK_LARGEST_BLOB: integer(0, Number.MAX_SAFE_INTEGER, 0, 'Most bytes of a blob (413 above). `0` sets no limit.'),
   GHOSTDOCK_UPLOAD_EXPIRY_HOURS: integer(1, 24 * 365, 24, 'Hours after which an upload that nobody goes on with is removed.'),
@@ -174,6 +182,11 @@ export const SETTINGS = {
     3650,
     90,
     'Days for which records of the access log are kept. Their sums, and the seal of each day, stay.',
+  ),
+  GHOSTDOCK_METRICS: choice(
+    ['login', 'open', 'off'],
+    'login',
+    'Who reads `/metrics`, for Prometheus: administrators and auditors (`login`, by Basic or a bearer token), everybody, or nobody (404). See docs/monitoring.md.',
   ),
   GHOSTDOCK_STOP_SECONDS: integer(0, 3600, 30, 'Seconds that a stopping registry waits for requests under way.'),
 } as const satisfies Record<string, Setting>;

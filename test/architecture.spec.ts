@@ -10,11 +10,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   commands: ['oci', 'events', 'projections'],
   secrets: ['oci', 'events', 'commands', 'projections'],
   limits: [],
+  live: ['events'],
   identity: ['oci', 'events', 'commands', 'projections', 'secrets', 'limits'],
   access: ['oci', 'events', 'projections', 'identity'],
   webhooks: ['oci', 'events', 'commands', 'projections'],
   moving: ['events', 'projections', 'secrets'],
-  http: ['access', 'oci', 'events', 'commands', 'projections', 'blobs', 'identity', 'secrets', 'limits'],
+  http: ['access', 'oci', 'events', 'commands', 'projections', 'blobs', 'identity', 'secrets', 'limits', 'live'],
 };
 
 /** Where a library may be named. What is not listed here may be named nowhere. */
@@ -33,6 +34,7 @@ const LIBRARIES: Readonly<Record<string, RegExp>> = {
   'pino-pretty': /^src\/[^/]+\.ts$/,
   pino: /^src\/[^/]+\.ts$/,
   'rate-limiter-flexible': /^src\/limits\/(memory|mongo)\.ts$/,
+  'prom-client': /^src\/http\/metricsText\.ts$/,
   rxjs: /^src\/(events\/log\/|projections\/runner\.ts$|webhooks\/)/,
   uuid: /^src\/([^/]+\.ts$|commands\/execute\.ts$|blobs\/)/,
 };

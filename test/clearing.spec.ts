@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { type Clearing, type ClearingOptions, startClearing } from '../src/clearing.ts';
+import { type Clearing, type ClearingOptions, type Ended, startClearing } from '../src/clearing.ts';
+import { RegistryError } from '../src/errors.ts';
 import type { Fact, NewEvent } from '../src/events/event.ts';
 import { type EventLog, LARGEST_APPEND } from '../src/events/log/log.ts';
 import { streamsUnder } from '../src/events/streams.ts';
@@ -10,7 +11,22 @@ import { manifests } from '../src/projections/manifests.ts';
 import type { Projector } from '../src/projections/runner.ts';
 import { tags } from '../src/projections/tags.ts';
 import { appendTo, giving, historyOf, type World, world } from './support/executing.ts';
-import { as, content, created, end, ended, image, imageOf, NAME, push, pushed, tagged, withImage } from './support/facts.ts';
+import {
+  as,
+  content,
+  created,
+  end,
+  ended,
+  image,
+  imageOf,
+  layer,
+  link,
+  NAME,
+  push,
+  pushed,
+  tagged,
+  withImage,
+} from './support/facts.ts';
 import { waitUntil } from './support/processes.ts';
 
 /** As many as fit well into one append of at most a megabyte. */
@@ -183,6 +199,81 @@ describe('clearing what deleted repositories leave behind', () => {
     await isCleared();
     expect(errors.splice(0)).to.have.lengthOf(2);
     await expectOnce(3 + 1 + 2);
+  });
+});
+
+describe('waiting until a deleted repository is cleared away', () => {
+  inAWorld();
+  const LONG = 60_000;
+  const HOUR = 3_600_000;
+
+  const deleted = async (execute: Clearing['execute'], repository = NAME): Promise<Ended> => {
+    const { facts, position } = await giving(execute)({ type: 'DeleteRepository', repository });
+    await projector.reached(position, LONG);
+    return { ...(facts[0]?.data as Pick<Ended, 'repositoryId' | 'repository'>), position };
+  };
+
+  it('ends when nothing is left, and looks no more often than it clears', async () => {
+    await happened(manyTags(1000));
+    let looks = 0;
+    const get: typeof here.views.get = (view, key) => {
+      if (view.view === endedLives.view) looks += 1;
+      return here.views.get(view, key);
+    };
+    const { log, appends } = watched();
+    const { execute, cleared } = clearing({ lookEveryMs: HOUR, views: { ...here.views, get } }, log);
+    const life = await deleted(execute);
+    expect(await cleared(life, LONG)).to.equal(true);
+    expect(await left()).to.deep.equal(NOTHING);
+    // Before the first batch, after each, and when the work is done; the deletion is an append too.
+    expect(looks).to.be.at.most(appends.length + 1);
+    expect(await cleared(life, LONG), 'of one that is cleared already').to.equal(true);
+  });
+
+  it('ends when the time is over, and clearing goes on', async () => {
+    await happened(manyTags(3));
+    let go: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const { log } = watched(async ([first]) => (first?.type === 'TagDeleted' ? gate : undefined));
+    const { execute, cleared } = clearing({ lookEveryMs: HOUR }, log);
+    const life = await deleted(execute);
+    expect(await cleared(life, 1)).to.equal(false);
+    go();
+    expect(await cleared(life, LONG)).to.equal(true);
+    await expectOnce(3 + 1 + 2);
+  });
+
+  it('gets its turn, however many are deleted at once', async () => {
+    const names = Array.from({ length: 12 }, (_, n) => `${NAME}-${n}`);
+    const { execute, cleared } = clearing({ lookEveryMs: HOUR });
+    const give = giving(execute);
+    for (const repository of names) await give({ ...link(layer), repository, newRepositoryId: repository });
+    await projector.reached(await here.log.head(), LONG);
+    const lives = await Promise.all(names.map((name) => deleted(execute, name)));
+    expect(await Promise.all(lives.map((life) => cleared(life, LONG)))).to.deep.equal(names.map(() => true));
+    expect(await left()).to.deep.equal(NOTHING);
+  });
+
+  it('sees what another process clears', async () => {
+    await happened(manyTags(1000));
+    const [one, other] = [clearing({ shared: true, lookEveryMs: HOUR }), clearing({ shared: true })];
+    const life = await deleted(one.execute);
+    expect(await one.cleared(life, LONG)).to.equal(true);
+    expect(await other.cleared(life, LONG)).to.equal(true);
+    await expectOnce(1000 + 1 + 2);
+  });
+
+  it('ends when the process does', async () => {
+    await happened(manyTags(3));
+    const { log } = watched(async ([first]) => {
+      if (first?.type === 'TagDeleted') throw new RegistryError('UNAVAILABLE', 'The log does not answer.');
+    });
+    const { execute, cleared, stop } = clearing({ lookEveryMs: HOUR }, log);
+    const waiting = cleared(await deleted(execute), LONG);
+    await stop();
+    expect(await waiting).to.equal(false);
   });
 });
 

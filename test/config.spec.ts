@@ -35,6 +35,7 @@ const DEFAULTS: Config = {
   logLevel: 'info',
   deletes: true,
   sparseIndexes: false,
+  retainUntaggedDays: 30,
   largestManifest: 4 * 1024 * 1024,
   largestBlob: 0,
   uploadExpiryMs: 24 * 60 * 60 * 1000,
@@ -48,6 +49,7 @@ const DEFAULTS: Config = {
   accessLog: 'on',
   accessBlobs: true,
   accessRetentionDays: 90,
+  metrics: 'login',
   stopMs: 30_000,
 };
 
@@ -102,6 +104,9 @@ describe('a setting', () => {
     ['GHOSTDOCK_ANONYMOUS_PULL', 'on', { anonymousPull: true }],
     ['GHOSTDOCK_TOKEN_MAX_DAYS', '90', { tokenMaxDays: 90 }],
     ['GHOSTDOCK_SIGNING_KEY_DAYS', '0', { signingKeyDays: 0 }],
+    ['GHOSTDOCK_RETAIN_UNTAGGED', '0', { retainUntaggedDays: 0 }],
+    ['GHOSTDOCK_RETAIN_UNTAGGED', '365', { retainUntaggedDays: 365 }],
+    ['GHOSTDOCK_RETAIN_UNTAGGED', 'forever', { retainUntaggedDays: Number.POSITIVE_INFINITY }],
     ['GHOSTDOCK_SECRET_KEY', KEY, { secretKey: KEY }],
     ['GHOSTDOCK_ADMIN_PASSWORD_FILE', '/run/secrets/admin', { adminPasswordFile: '/run/secrets/admin' }],
     ['GHOSTDOCK_SECRET_KEY_FILE', '/run/secrets/key', { secretKeyFile: '/run/secrets/key' }],
@@ -134,6 +139,8 @@ describe('a setting', () => {
     ['GHOSTDOCK_ACCESS_LOG', 'off', { accessLog: 'off' }],
     ['GHOSTDOCK_ACCESS_LOG', 'strict', { accessLog: 'strict' }],
     ['GHOSTDOCK_ACCESS_BLOBS', 'off', { accessBlobs: false }],
+    ['GHOSTDOCK_METRICS', 'open', { metrics: 'open' }],
+    ['GHOSTDOCK_METRICS', 'off', { metrics: 'off' }],
     ['GHOSTDOCK_ACCESS_RETENTION_DAYS', '1', { accessRetentionDays: 1 }],
     ['GHOSTDOCK_ACCESS_RETENTION_DAYS', '3650', { accessRetentionDays: 3650 }],
     ['GHOSTDOCK_STOP_SECONDS', '0', { stopMs: 0 }],
@@ -202,7 +209,7 @@ describe('a setting', () => {
       ...['https://example.com/a%20b', 'https://example.com/a"b', 'https://example.com/ä', 'https://example.com/a;b'],
     ),
     ...url(
-      "must not have a path that begins with /v2, /auth, /api, /health: the registry's own paths do.",
+      "must not have a path that begins with /v2, /auth, /api, /health, /healthz, /readyz, /metrics: the registry's own paths do.",
       ...['https://example.com/v2', 'https://example.com/v2/registry', 'https://example.com/auth', 'https://example.com/api/x'],
     ),
   ];
@@ -222,12 +229,21 @@ describe('a setting', () => {
     ...choice('GHOSTDOCK_SPARSE_INDEXES', 'on, off'),
     ...choice('GHOSTDOCK_ACCESS_LOG', 'off, on, strict'),
     ...choice('GHOSTDOCK_ACCESS_BLOBS', 'on, off'),
+    ...choice('GHOSTDOCK_METRICS', 'login, open, off'),
     ...choice('GHOSTDOCK_LOG_LEVEL', 'trace, debug, info, warn, error, fatal'),
     ...urls,
   ];
   for (const [name, text, problem] of refused) {
     it(`${name} may not be ${JSON.stringify(text)}, and the message says what it may be`, () => {
       expect(problemsOf({ [name]: text })).to.deep.equal([problem]);
+    });
+  }
+
+  for (const text of ['-1', '1.5', '30 days', 'never', '100000', 'FOREVER']) {
+    it(`GHOSTDOCK_RETAIN_UNTAGGED may not be ${JSON.stringify(text)}, and the message says what it may be`, () => {
+      expect(problemsOf({ GHOSTDOCK_RETAIN_UNTAGGED: text })).to.deep.equal([
+        `GHOSTDOCK_RETAIN_UNTAGGED must be a number of days, from 0 to 99999, or forever. It is ${JSON.stringify(text)}.`,
+      ]);
     });
   }
 

@@ -18,7 +18,17 @@ export type RecorderOptions = Readonly<{
   limits?: Partial<typeof LIMITS>;
 }>;
 
-export type RecorderStatus = Readonly<{ entries: number; bytes: number; dropped: number; error?: string }>;
+export type RecorderStatus = Readonly<{
+  /** What waits to be written. */
+  entries: number;
+  bytes: number;
+  /** What no event has told of yet that it had to be dropped. */
+  dropped: number;
+  /** Since the recorder was made. */
+  recorded: number;
+  everDropped: number;
+  error?: string;
+}>;
 
 export type Recorder = Readonly<{
   /**
@@ -78,6 +88,8 @@ export const accessRecorder = ({
   let held = 0;
   let entries = 0;
   let dropped = 0;
+  let recorded = 0;
+  let everDropped = 0;
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> | undefined;
   let failing: unknown;
@@ -111,6 +123,7 @@ export const accessRecorder = ({
     } catch (error) {
       onTrouble(error);
       dropped += batch.entries.length + missing;
+      everDropped += batch.entries.length;
       return undefined;
     }
   };
@@ -139,6 +152,7 @@ export const accessRecorder = ({
     for (const batch of batches) {
       held -= batch.bytes;
       entries -= batch.entries.length;
+      recorded += batch.entries.length;
       clearTimeout(batch.waiters?.timer);
       batch.waiters?.resolve();
     }
@@ -193,6 +207,7 @@ export const accessRecorder = ({
 
   const drop = (entry: AccessEntry): Promise<void> | undefined => {
     dropped += entry.count ?? 1;
+    everDropped += entry.count ?? 1;
     return strict ? Promise.reject(tooLate(failing)) : undefined;
   };
 
@@ -215,6 +230,8 @@ export const accessRecorder = ({
       entries,
       bytes: held,
       dropped,
+      recorded,
+      everDropped,
       ...(failing !== undefined && { error: failing instanceof Error ? failing.message : String(failing) }),
     }),
     close: async () => {

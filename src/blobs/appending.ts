@@ -54,14 +54,17 @@ export const appending = ({ pinned, buffers, largestBlob }: Means): Appending =>
     refuseTooMany(size + (length ?? 0));
   };
 
-  const add = (session: Upload, body: Body, { length, digest }: AppendOptions): Promise<number> =>
+  const add = (session: Upload, body: Body, { length, digest, came }: AppendOptions): Promise<number> =>
     pinned.busy(session.id, async (order) => {
       // What is hashed from the first byte is hashed as its end will ask for it, whatever was announced at the beginning.
       const algorithm = digest !== undefined && session.size === 0 ? algorithmOf(digest) : session.algorithm;
       const part: Part = { part: randomUUID(), id: session.id, offset: session.size, algorithm };
       // Bytes that break off are kept: the digest is that of all of them.
       const asked = () => (body.broken() === undefined ? digest : undefined);
+      let before = 0;
       const check = (size: number, ended: boolean): void => {
+        came?.(size - before);
+        before = size;
         refuseTooMany(session.size + size);
         const short = ended && body.broken() === undefined && size < (length ?? 0);
         if (length !== undefined && (short || size > length)) throw wrongLength(length);

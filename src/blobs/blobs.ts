@@ -18,8 +18,11 @@ export type PlacedBlob = Readonly<{
 /** An open blob. Whoever opens it closes it. */
 export type OpenBlob = Readonly<{
   size: number;
-  /** Writes bytes `start` to `end` (inclusive) to `destination`, waiting for it to drain. Does not end it. */
-  copyTo: (destination: Writable, start: number, end: number) => Promise<void>;
+  /**
+   * Writes bytes `start` to `end` (inclusive) to `destination`, waiting for it to drain. Does not end it.
+   * @param sent told how many bytes `destination` has taken, a piece at a time
+   */
+  copyTo: (destination: Writable, start: number, end: number, sent?: (bytes: number) => void) => Promise<void>;
   close: () => Promise<void>;
 }>;
 
@@ -57,6 +60,8 @@ export type AppendOptions = Readonly<{
   length?: number;
   /** What the session must be with this chunk, which is its last. @throws RegistryError `DIGEST_INVALID` when it is not; nothing is kept then */
   digest?: Digest;
+  /** Told how many bytes have come, a piece at a time, whatever becomes of them. */
+  came?: (bytes: number) => void;
 }>;
 
 /** The refusal of a session that was there when the request came, and says so in its detail: `meanwhile`. */

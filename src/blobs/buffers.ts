@@ -14,7 +14,11 @@ export type Buffers = Readonly<{
   /** Whether somebody may hold so many bytes in memory of its own, as small bodies do; all of them together up to a limit. */
   reserve: (bytes: number) => boolean;
   unreserve: (bytes: number) => void;
+  /** Buffers that are in use and that there may be, who waits for one, and bytes that are reserved besides. */
+  status: () => BufferStatus;
 }>;
+
+export type BufferStatus = Readonly<{ used: number; most: number; waiting: number; reservedBytes: number }>;
 
 /** @param most buffers; all memory of their own that uploads reserve is as much again */
 export const buffersOf = (size: number, most: number): Buffers => {
@@ -74,5 +78,6 @@ export const buffersOf = (size: number, most: number): Buffers => {
     unreserve: (bytes) => {
       unreserved += bytes;
     },
+    status: () => ({ used: made - free.length, most, waiting: waiting.length, reservedBytes: size * most - unreserved }),
   };
 };

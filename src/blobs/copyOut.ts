@@ -65,13 +65,19 @@ const pump = async (lanes: readonly Lane[], { fd, start, end, mayGoOn }: Source,
  * Copies bytes `start` to `end` (inclusive) of a file to `destination`, without ending it. A buffer is used again only when
  * the destination has said that it has sent it. Stops when the destination fails or closes; its buffers are never
  * used again then: who knows what still reads from them.
+ * @param sent told how many bytes the destination has taken, a buffer at a time
  */
-export const copyOut = async (lanes: Lanes, source: Source, destination: Writable): Promise<void> => {
+export const copyOut = async (
+  lanes: Lanes,
+  source: Source,
+  destination: Writable,
+  sent?: (bytes: number) => void,
+): Promise<void> => {
   const length = source.end - source.start + 1;
   if (length <= 0) return;
   const first = lanes.take(length);
   const taken = length > first.buffer.length ? [first, lanes.take(length - first.buffer.length)] : [first];
-  const receiver = receiving(destination);
+  const receiver = receiving(destination, sent);
   try {
     await pump(taken, source, receiver);
     taken.forEach(lanes.giveBack);

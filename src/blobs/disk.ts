@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ALGORITHMS } from '../oci/digest.ts';
 import type { Blobs } from './blobs.ts';
-import { buffersOf } from './buffers.ts';
+import { type BufferStatus, buffersOf } from './buffers.ts';
 import { type BlobStats, countersIn } from './counters.ts';
 import { diskUploads } from './diskUploads.ts';
 import { sweepLeftovers } from './expiring.ts';
 import { folderSyncs } from './folderSyncs.ts';
-import { blobFolders, type Layout, layoutOf } from './layout.ts';
+import { blobFolders, isSessionId, type Layout, layoutOf } from './layout.ts';
 import { placedBlob } from './placedBlob.ts';
 import { reading } from './reading.ts';
 import { blobInfo, type Store } from './store.ts';
@@ -34,7 +35,8 @@ export type DiskOptions = Readonly<{
   shared?: boolean;
 }>;
 
-export type DiskBlobs = Blobs & Readonly<{ stats: () => BlobStats }>;
+export type DiskBlobs = Blobs &
+  Readonly<{ stats: () => BlobStats; buffers: () => BufferStatus; sessions: () => Promise<number> }>;
 
 /** Makes what is missing of the folders; with them there, placing a blob costs one sync of one folder. */
 const prepare = async (layout: Layout, syncFolder: Store['syncFolder']): Promise<void> => {
@@ -77,12 +79,16 @@ export const diskBlobs = async (directory: string, options: DiskOptions = {}): P
   if (!shared) await sweepLeftovers(layout);
   const workers = threads(Math.min(MOST_THREADS, availableParallelism()), { root: directory, counters: counters.memory });
   const store: Store = { layout, counters, threads: workers, syncFolder };
-  const uploads = diskUploads(store, { largestBlob, buffers: buffersOf(BUFFER, MOST_BUFFERS) });
+  const buffers = buffersOf(BUFFER, MOST_BUFFERS);
+  const uploads = diskUploads(store, { largestBlob, buffers });
   return {
     ...reading(store),
     put: putting(store),
     uploads,
     stats: counters.read,
+    buffers: buffers.status,
+    // By their names alone: a look into each would cost a thousand times as much.
+    sessions: async () => (await readdir(layout.uploads)).filter(isSessionId).length,
     close: async () => {
       await uploads.close();
       await workers.close();

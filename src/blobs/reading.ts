@@ -32,9 +32,9 @@ export const reading = (store: Store): Pick<Blobs, 'stat' | 'open' | 'read'> => 
     };
     return {
       size,
-      copyTo: async (destination, start, end) => {
+      copyTo: async (destination, start, end, sent) => {
         mayGoOn();
-        const copy = copyOut(lanes, { fd, start, end, mayGoOn }, destination);
+        const copy = copyOut(lanes, { fd, start, end, mayGoOn }, destination, sent);
         copies.add(copy);
         await copy.finally(() => copies.delete(copy));
       },

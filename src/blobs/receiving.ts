@@ -13,7 +13,7 @@ const closedEarly = (): Error =>
   Object.assign(new Error('The destination was closed before everything was sent.'), { code: 'ERR_STREAM_PREMATURE_CLOSE' });
 
 // A response whose connection is gone may never call back a write; `close` is what tells.
-export const receiving = (destination: Writable): Receiver => {
+export const receiving = (destination: Writable, sent: (bytes: number) => void = () => undefined): Receiver => {
   const waiting = new Set<(error: unknown) => void>();
   let closed: { readonly error: unknown } | undefined;
 
@@ -33,7 +33,10 @@ export const receiving = (destination: Writable): Receiver => {
       destination.write(bytes, (error) => {
         waiting.delete(reject);
         if (error) reject(error);
-        else resolve();
+        else {
+          sent(bytes.length);
+          resolve();
+        }
       });
     });
 

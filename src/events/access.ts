@@ -6,15 +6,17 @@ import { count, digest, object, text, timestamp } from './schema.ts';
 export type AccessMethod = 'password' | 'bearer' | 'pat' | 'oidc' | 'anonymous' | 'open';
 
 /** What was done, `noun.verb` as in the audit trail. `credentials.use`: a login or token was used for what is not recorded by itself. */
-export type AccessAction =
-  | 'manifest.pull'
-  | 'blob.pull'
-  | 'manifest.push'
-  | 'blob.push'
-  | 'user.login'
-  | 'token.issue'
-  | 'credentials.use'
-  | 'request.refuse';
+export const ACCESS_ACTIONS = [
+  'manifest.pull',
+  'blob.pull',
+  'manifest.push',
+  'blob.push',
+  'user.login',
+  'token.issue',
+  'credentials.use',
+  'request.refuse',
+] as const;
+export type AccessAction = (typeof ACCESS_ACTIONS)[number];
 
 /** One access, or several that differ in nothing but their time. All of it plain: its retention is its protection. */
 export type AccessEntry = Readonly<{
@@ -26,6 +28,8 @@ export type AccessEntry = Readonly<{
   method: AccessMethod;
   /** The access token that was used, if one was. */
   tokenId?: string;
+  /** Of the user whose token that is. */
+  userId?: string;
   ip: string;
   /** At most 256 bytes. */
   userAgent?: string;
@@ -81,18 +85,7 @@ const entry = object(
     actor: who,
     method: { enum: ['password', 'bearer', 'pat', 'oidc', 'anonymous', 'open'] },
     ip: text(0, 64),
-    action: {
-      enum: [
-        'manifest.pull',
-        'blob.pull',
-        'manifest.push',
-        'blob.push',
-        'user.login',
-        'token.issue',
-        'credentials.use',
-        'request.refuse',
-      ],
-    },
+    action: { enum: ACCESS_ACTIONS },
     resource: text(1, 512),
     decision: { enum: ['allowed', 'refused'] },
     status: count,
@@ -100,6 +93,7 @@ const entry = object(
   },
   {
     tokenId: id,
+    userId: id,
     userAgent: text(1, 256),
     repositoryId: id,
     digest,

@@ -28,3 +28,6 @@ export const fingerprint: SchemaObject = { type: 'string', pattern: '^[0-9a-f]{6
 
 /** A protected field as it is recorded, see `src/secrets/sealing.ts`. */
 export const sealed: SchemaObject = { type: 'string', pattern: '^sealed:', maxLength: 8192 };
+
+/** Under whose key a protected field is sealed, which the recorded text says in the clear, also once the key is gone. */
+export const subjectOfSealed = (recorded: string): string | undefined => /^sealed:\d+:([a-z0-9-]+):/.exec(recorded)?.[1];

@@ -30,6 +30,9 @@ export const ERASED = 'erased';
 /** The subject under whose key a user's protected fields are sealed. */
 export const userSubject = (userId: number | string): string => `user-${userId}`;
 
+/** The user that a subject is, if it is one. */
+export const userIdOfSubject = (subject: string): string | undefined => /^user-(\d+)$/.exec(subject)?.[1];
+
 const subject = ({ userId }: { userId: number }): string => userSubject(userId);
 const userId = { ...count, minimum: 1 };
 const email = { anyOf: [sealed, { type: 'null' }] };

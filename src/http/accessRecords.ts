@@ -78,7 +78,10 @@ const entryOf = (
     status,
     requestId: request.id,
   };
-  if (caller?.kind === 'user' && caller.token !== undefined) entry.tokenId = String(caller.token.tokenId);
+  if (caller?.kind === 'user' && caller.token !== undefined) {
+    entry.tokenId = String(caller.token.tokenId);
+    entry.userId = String(caller.userId);
+  }
   if (agent !== undefined && agent !== '') entry.userAgent = cut(agent);
   return entry;
 };

@@ -21,7 +21,8 @@ const endGrants = async (
 };
 
 /**
- * Ends a repository's life on behalf of a caller who may, and waits until nobody sees it any more.
+ * Ends a repository's life on behalf of a caller who may, and waits until nobody sees it any more and no counter has it, unless it held
+ * so much that recording this takes longer than a request may.
  * @returns how many manifests it had
  * @throws RegistryError `UNSUPPORTED` | `REPOSITORY_UNKNOWN` | `TAG_IMMUTABLE` | `UNAVAILABLE`
  */
@@ -32,5 +33,6 @@ export const deleteRepository = async (deps: HttpDeps, request: FastifyRequest, 
   const [deleted] = outcome.facts as readonly [Fact<'RepositoryDeleted', RepositoryEvents['RepositoryDeleted']>];
   const { repositoryId, manifests } = deleted.data;
   await endGrants(deps, request, { scope: repository, repositoryId });
+  await deps.cleared({ repositoryId, repository, position: outcome.position });
   return manifests;
 };

@@ -13,8 +13,13 @@ import type { Passwords } from '../identity/passwords.ts';
 import type { Tokens } from '../identity/tokens.ts';
 import type { From } from '../identity/wrongTokens.ts';
 import type { RequestLimit } from '../limits/requests.ts';
+import type { Live } from '../live/live.ts';
 import type { Views } from '../projections/views/views.ts';
+import type { Cursors } from '../secrets/cursors.ts';
 import type { Fingerprints } from '../secrets/fingerprints.ts';
+import type { Sealing } from '../secrets/sealing.ts';
+import type { Collector } from './metricFamily.ts';
+import type { RequestStatistics } from './requestStatistics.ts';
 
 /** What the routes of every surface may touch. */
 export type HttpDeps = Readonly<{
@@ -31,10 +36,14 @@ export type HttpDeps = Readonly<{
     sparseIndexes: boolean;
     /** Bytes. */
     largestManifest: number;
+    /** How long manifests are kept whose last tag moved away, in days; `Infinity` for ever. */
+    retainUntaggedDays: number;
     /** Longest life of an access token, in days; 0: no limit. */
     tokenMaxDays: number;
     /** Whether pulls of blobs are recorded. */
     accessBlobs: boolean;
+    /** Who may read `/metrics`: those who may monitor, everybody, nobody. */
+    metrics: 'login' | 'open' | 'off';
   }>;
   /** The serving views. */
   views: Views;
@@ -42,6 +51,8 @@ export type HttpDeps = Readonly<{
   streams: Streams;
   /** Waits until the serving views show the log up to `position`. @returns false when that took too long */
   reached: (position: Position) => Promise<boolean>;
+  /** Waits until all of a life that has ended is recorded as gone. @returns false when that took too long */
+  cleared: (life: Readonly<{ repositoryId: string; repository: string; position: Position }>) => Promise<boolean>;
   /** Of the facts. */
   log: Pick<EventLog, 'head' | 'follow'>;
   /** The views that people read about the registry; behind the serving ones by as long as `reported` waits. */
@@ -74,9 +85,19 @@ export type HttpDeps = Readonly<{
   lastSeen: LastSeen;
   access: AccessRecords;
   fingerprints: Fingerprints;
+  /** Addresses and programs of callers in the clear, for those who may read who did what. */
+  revealMetadata: Sealing['revealMetadata'];
+  cursors: Cursors;
   /** Erases a person, and deletes the user where that was not done before. @throws RegistryError `NOT_FOUND` | `CONFLICT` | `UNAVAILABLE` */
   erasePerson: (userId: number, context: CommandContext) => Promise<Outcome>;
+  /** What happens now: `live.logClients()` is how many watch the log. */
+  live: Live;
+  /** Bounded in time, whatever hangs. */
   health: () => Promise<Health>;
+  /** What this process has answered since its start. */
+  requests: RequestStatistics;
+  /** What `/metrics` tells besides requests and totals. */
+  collectors: readonly Collector[];
   newId: () => string;
 }>;
 
@@ -87,6 +108,8 @@ export type Health = Readonly<{
   uptime: number;
   database: 'healthy' | 'degraded' | 'unhealthy';
   storage: 'healthy' | 'unhealthy';
+  /** Whether logins can be checked. */
+  auth: 'healthy' | 'degraded' | 'unhealthy';
   /** What is wrong, for a person. */
   problems: readonly string[];
 }>;

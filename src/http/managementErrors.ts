@@ -16,6 +16,7 @@ export const MANAGEMENT_WORDING: Wording = {
   METHOD_NOT_ALLOWED: { status: 405, code: 'INVALID_REQUEST' },
   MISDIRECTED: { status: 421, code: 'FORBIDDEN' },
   NAME_INVALID: { status: 400, code: 'INVALID_REQUEST' },
+  NOT_ACCEPTABLE: { status: 406, code: 'INVALID_REQUEST' },
   NOT_FOUND: { status: 404, code: 'NOT_FOUND' },
   PRECONDITION_FAILED: { status: 412, code: 'CONFLICT' },
   RANGE_INVALID: { status: 416, code: 'INVALID_REQUEST' },
@@ -36,11 +37,18 @@ export const MANAGEMENT_WORDING: Wording = {
   UPLOAD_UNKNOWN: { status: 404, code: 'NOT_FOUND' },
 };
 
+/** As the documented sample names it; the registry protocol says `name`. */
+const detailsOf = ({ error, detail }: Worded): Worded['detail'] => {
+  if (error.code !== 'REPOSITORY_UNKNOWN') return detail;
+  const { name = '', ...others } = detail;
+  return { repository: name, ...others };
+};
+
 /** `{ code, message, details }`, the value of `error` in the management API's bodies. */
-export const managementError = ({ error, message, detail }: Worded): Readonly<Record<string, unknown>> => ({
-  code: MANAGEMENT_WORDING[error.code].code,
-  message,
-  details: detail,
+export const managementError = (worded: Worded): Readonly<Record<string, unknown>> => ({
+  code: MANAGEMENT_WORDING[worded.error.code].code,
+  message: worded.message,
+  details: detailsOf(worded),
 });
 
 /** How the management API refuses, and what stands in no surface. */

@@ -25,6 +25,8 @@ export type RouteAction = Action | 'open';
 declare module 'fastify' {
   interface FastifyContextConfig {
     action?: RouteAction;
+    /** Its answer goes on for as long as somebody listens. */
+    stream?: true;
   }
   interface FastifyRequest {
     /** Of a route about a repository: the one that its path names, which the caller may use so; undefined where there is none (yet). */
@@ -83,7 +85,7 @@ export const permitRoutes = (app: FastifyInstance, { views }: Pick<HttpDeps, 'vi
 export const repositoryOf = ({ repository, params }: FastifyRequest): Repository => {
   if (repository !== undefined) return repository;
   const { name = '' } = params as Readonly<{ name?: string }>;
-  throw new RegistryError('REPOSITORY_UNKNOWN', `There is no repository ${name}.`, { name });
+  throw new RegistryError('REPOSITORY_UNKNOWN', `Repository ${name} not found`, { name });
 };
 
 /** Who a new repository belongs to: nobody, where a robot or nobody is logged in. Robots push where they may, and own nothing by it. */

@@ -8,7 +8,7 @@ export type Span = Readonly<{ after: string; limit: number }>;
 export type Listed = Readonly<{ items: readonly CatalogEntry[]; more: boolean }>;
 
 type Some = Exclude<Readable, string>;
-type Reading = Pick<Views, 'find' | 'getMany' | 'count' | 'totals' | 'get'>;
+type Reading = Pick<Views, 'find' | 'getMany' | 'count' | 'totals' | 'getAtOnce'>;
 
 const NOTHING: Listed = { items: [], more: false };
 /** Ranges that are looked into at the same time. */
@@ -115,6 +115,22 @@ export const countReadable = async (views: Reading, readable: Readable): Promise
   let count = publicRepositories + (await views.count(catalog, { ...PRIVATE, ownerId })) + (await countNamed(views, readable));
   for (const prefix of prefixes) count += await countUnder(views, prefix, ownerId);
   return count;
+};
+
+type Judged = Pick<CatalogEntry, 'name' | 'repositoryId' | 'visibility' | 'ownerId'>;
+
+/** The same of one entry at a time, wherever it was found. */
+export const readsOf = (readable: Readable): ((entry: Judged) => boolean) => {
+  if (typeof readable === 'string') return () => readable === 'all';
+  const { ownerId, prefixes, names } = readable;
+  const lives = new Set(names.map(({ name, repositoryId }) => `${name} ${repositoryId}`));
+  const under = new Set(prefixes);
+  const isUnder = (name: string): boolean => [...name.matchAll(/\//g)].some(({ index }) => under.has(name.slice(0, index + 1)));
+  return (entry) =>
+    entry.visibility === 'public' ||
+    (ownerId !== undefined && entry.ownerId === ownerId) ||
+    isUnder(entry.name) ||
+    lives.has(`${entry.name} ${entry.repositoryId}`);
 };
 
 /** What a caller may read, by all that is granted to him. */

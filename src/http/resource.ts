@@ -1,14 +1,25 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, RouteHandlerMethod } from 'fastify';
 import { RegistryError } from '../errors.ts';
 import type { RouteAction } from './permit.ts';
+import type { RouteDescription } from './routeDescription.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 export type Method = (typeof METHODS)[number];
 
 // biome-ignore lint/suspicious/noExplicitAny: fastify's route generics are invariant; each handler states its own request type.
 export type Handler = (request: any, reply: FastifyReply) => unknown;
-/** A handler, what its caller must be allowed to do, and what is checked of the request before it runs. */
-export type Route = Readonly<{ action: RouteAction; handler: Handler; schema?: FastifySchema }>;
+/**
+ * A handler, what its caller must be allowed to do, and what is checked of the request before it runs. Where nothing is checked by a
+ * schema, because the handler reads the request as a stream or in its own words, `says` describes it all the same. `stream`: the answer
+ * goes on for as long as somebody listens.
+ */
+export type Route = Readonly<{
+  action: RouteAction;
+  handler: Handler;
+  schema?: FastifySchema;
+  says?: RouteDescription;
+  stream?: true;
+}>;
 
 /** Of routes that do nothing. */
 const OPEN = { action: 'open' } as const;
@@ -22,12 +33,12 @@ export const resource = (app: FastifyInstance, url: string, handlers: Readonly<P
   const given = handlers.GET !== undefined && handlers.HEAD === undefined ? { ...handlers, HEAD: handlers.GET } : handlers;
   const allowed = METHODS.filter((method) => given[method] !== undefined);
   for (const method of allowed) {
-    const { action, handler, schema } = given[method] as Route;
+    const { action, handler, schema, says, stream } = given[method] as Route;
     app.route({
       method,
       url,
       exposeHeadRoute: false,
-      config: { action },
+      config: { action, ...(says !== undefined && { says }), ...(stream !== undefined && { stream }) },
       ...(schema !== undefined && { schema }),
       handler: handler as RouteHandlerMethod,
     });

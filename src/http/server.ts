@@ -9,14 +9,17 @@ import type { HttpDeps } from './deps.ts';
 import { healthRoutes } from './health.ts';
 import { managementSurface } from './management/index.ts';
 import { MANAGEMENT_REFUSING } from './managementErrors.ts';
+import { metricsRoutes } from './metrics.ts';
 import { monitoringSurface } from './monitoring/index.ts';
 import { API_VERSION, OCI_REFUSING } from './oci/errors.ts';
 import { ociSurface } from './oci/index.ts';
 import { withNameAsSegment } from './oci/path.ts';
 import { refuseSecondHosts } from './oneHost.ts';
+import { describeRoutes } from './openapi.ts';
 import { refuseUnknownHosts } from './openMode.ts';
 import { prefixIn, servePrefixed } from './origin.ts';
 import { demandActions } from './permit.ts';
+import { referenceRoutes } from './reference.ts';
 import { loggedUrl, pathOf, refuse, refuseIn } from './refusal.ts';
 import { refuseForeign } from './sameOrigin.ts';
 import { type KeyPair, tlsOptions } from './tls.ts';
@@ -64,10 +67,13 @@ export type Logger = FastifyBaseLogger;
 /** Every route that there is. Each says what its caller must be allowed to do. */
 export const addSurfaces = async (app: FastifyInstance, deps: HttpDeps): Promise<void> => {
   demandActions(app);
+  await describeRoutes(app, deps.version, deps.settings.publicUrl);
   healthRoutes(app, deps);
+  await metricsRoutes(app, deps);
   await app.register(authSurface(deps), { prefix: '/auth' });
   await app.register(managementSurface(deps), { prefix: '/api/v1' });
   await app.register(monitoringSurface(deps), { prefix: '/api' });
+  await app.register(referenceRoutes, { prefix: '/api' });
   await app.register(ociSurface(deps), { prefix: '/v2' });
 };
 
@@ -109,6 +115,7 @@ export const httpServer = async (deps: HttpDeps, logger: Logger, tls?: KeyPair):
   servePrefixed(app, { publicUrl, trusts });
   if (logger.level === 'debug' || logger.level === 'trace') logRequests(app);
 
+  deps.requests.watch(app);
   recordRefusals(app, deps);
   refuseSecondHosts(app);
   if (!deps.settings.auth) refuseUnknownHosts(app, deps.settings);

@@ -1,60 +1,27 @@
-import type { Role } from '../events/users.ts';
-import type { Attempt, FailedLogins } from '../limits/failedLogins.ts';
+import type { Attempt } from '../limits/failedLogins.ts';
 import { hashOfAccessToken, isAccessTokenValue } from './accessTokenValue.ts';
+import type { AccessToken, Account, Authentication, TokenOwner } from './authentication.ts';
 import type { Caller, CallerToken } from './caller.ts';
 import { parseAuthorization, unauthenticated, WRONG_PASSWORD } from './credentials.ts';
-import type { Workloads } from './oidc/workloads.ts';
-import type { PasswordHolder, Passwords } from './passwords.ts';
-import type { Claims, Tokens } from './tokens.ts';
+import type { Shown } from './headerMemory.ts';
+import { type Soon, whenKnown } from './soon.ts';
+import type { Claims } from './tokens.ts';
 import type { From } from './wrongTokens.ts';
 
-/** What is known of a user when credentials are checked. The security version goes up whenever what was issued before must end. */
-export type Account = PasswordHolder &
-  Readonly<{
-    username: string;
-    role: Role;
-    suspended: boolean;
-    /** Sessions that ended before their time. */
-    endedSessions: readonly Readonly<{ sessionId: string }>[];
-  }>;
-
-export type AccessToken = CallerToken & Readonly<{ userId: number }>;
-
-/** At once where the documents are in memory, so that a pull need not wait a turn of the event loop. */
-export type Accounts = Readonly<{
-  /** @param username in lower case */
-  findByUsername: (username: string) => Account | undefined | Promise<Account | undefined>;
-  findById: (userId: number) => Account | undefined | Promise<Account | undefined>;
-  /** An access token that is not revoked; it may have expired. */
-  findToken: (tokenId: number) => AccessToken | undefined | Promise<AccessToken | undefined>;
-  /** Which token has, or had, a value with this hash. */
-  findOwner: (hash: string) => TokenOwner | undefined | Promise<TokenOwner | undefined>;
-}>;
-type TokenOwner = Readonly<{ tokenId: number; userId: number }>;
-
-export type Authentication = Readonly<{
-  accounts: Accounts;
-  passwords: Passwords;
-  tokens: Tokens;
-  /** Absent: there are none. */
-  workloads?: Workloads;
-  /** Absent: wrong passwords have no limit. */
-  failedLogins?: Pick<FailedLogins, 'refuseLocked' | 'needsNoCount' | 'check'>;
-  /** Whether those without a login may pull what is public. */
-  anonymousPull: boolean;
-  /** Epoch milliseconds. */
-  now?: () => number;
-}>;
-
+type User = Extract<Caller, { kind: 'user' }>;
 /** What a credential adds to its user: limits, and what it ends with. */
-type Limits = Pick<Extract<Caller, { kind: 'user' }>, 'access' | 'sessionId'>;
+type Limits = Readonly<{ access?: User['access'] | undefined; sessionId?: string | undefined }>;
 const NO_LIMITS: Limits = {};
 
 const NOWHERE: From = { ip: '' };
 
+/** Told what was shown, and for how many milliseconds that may be remembered. */
+type Keep = (shown: Shown, forMs: number) => void;
+const keepNothing: Keep = () => undefined;
+
 /**
- * Who sent a request, by its `Authorization` header; undefined without one. A bearer token that was verified before costs
- * one sha256, as an access token does, and answers at once when `accounts` does.
+ * Who sent a request, by its `Authorization` header; undefined without one. A header that was checked before costs one sha256,
+ * whatever it holds, and answers at once when `accounts` does; the user, and the access token, are looked at for every request.
  * @throws RegistryError (or rejects with it) `UNAUTHENTICATED`, the same whichever part is wrong; `UNAVAILABLE` when too many logins wait;
  *   `TOO_MANY_REQUESTS` after too many wrong passwords
  */
@@ -62,16 +29,46 @@ export const authenticate = (
   authorization: string | undefined,
   authentication: Authentication,
   from: From = NOWHERE,
-): Caller | undefined | Promise<Caller> => {
+): Soon<Caller> | undefined => {
   if (authorization === undefined) return undefined;
+  const shown = authentication.headers?.recall(authorization);
+  switch (shown?.kind) {
+    case undefined:
+      return callerOfHeader(authorization, authentication, from);
+    case 'token':
+      return callerOfOwner(shown, authentication, keepNothing);
+    case 'password':
+      return whenKnown(
+        authentication.accounts.findById(shown.userId),
+        (account) =>
+          rememberedCaller(account, shown, authentication, from) ?? callerOfHeader(authorization, authentication, from),
+      );
+  }
+};
+
+const callerOfHeader = (authorization: string, authentication: Authentication, from: From): Soon<Caller> => {
+  const keep: Keep = (shown, forMs) => authentication.headers?.remember(authorization, shown, forMs);
   const credentials = parseAuthorization(authorization);
   switch (credentials.kind) {
     case 'password':
-      return authenticatePassword(credentials.username, credentials.password, authentication, from);
+      return callerOfPassword(credentials, authentication, from, keep);
     case 'bearer':
-      if (isAccessTokenValue(credentials.token)) return callerOfValue(credentials.token, authentication);
+      if (isAccessTokenValue(credentials.token)) return callerOfValue(credentials.token, authentication, keep);
       return whenKnown(authentication.tokens.verify(credentials.token), (claims) => callerOfClaims(claims, authentication));
   }
+};
+
+/** The user of a password that was right a short while ago, unless something has changed since, or it has to be counted. */
+const rememberedCaller = (
+  account: Account | undefined,
+  { securityVersion }: Readonly<{ securityVersion: number }>,
+  { failedLogins }: Authentication,
+  { ip }: From,
+): Caller | undefined => {
+  if (account === undefined || account.suspended || account.securityVersion !== securityVersion) return undefined;
+  const { username } = account;
+  failedLogins?.refuseLocked({ username, ip });
+  return failedLogins?.needsNoCount({ username, ip }) === false ? undefined : callerOf(account, NO_LIMITS);
 };
 
 /**
@@ -82,10 +79,17 @@ export const authenticatePassword = (
   username: string,
   password: string,
   authentication: Authentication,
-  { ip }: From = NOWHERE,
-): Caller | Promise<Caller> => {
+  from: From = NOWHERE,
+): Soon<Caller> => callerOfPassword({ username, password }, authentication, from, keepNothing);
+
+const callerOfPassword = (
+  { username, password }: Readonly<{ username: string; password: string }>,
+  authentication: Authentication,
+  { ip }: From,
+  keep: Keep,
+): Soon<Caller> => {
   // No password has this form (`checkPassword`), so this tells nobody anything about passwords.
-  if (isAccessTokenValue(password)) return callerOfValue(password, authentication);
+  if (isAccessTokenValue(password)) return callerOfValue(password, authentication, keep);
   const workload = authenticateWorkload(password, authentication);
   if (workload !== undefined) return workload;
   const { accounts, passwords, failedLogins } = authentication;
@@ -93,10 +97,19 @@ export const authenticatePassword = (
   return whenKnown(accounts.findByUsername(username.toLowerCase()), (found) => {
     // A suspended user is treated like an unknown one all the way, and so takes the same time.
     const account = found?.suspended === false ? found : undefined;
-    const remembered = account !== undefined && passwords.remembers(account, password);
-    if (remembered && failedLogins?.needsNoCount({ username, ip }) !== false) return callerOf(account, NO_LIMITS);
-    return checkPassword(account, { username, password, ip }, authentication, remembered);
+    const remembered = account !== undefined && passwords.rememberedFor(account, password) > 0;
+    if (remembered && failedLogins?.needsNoCount({ username, ip }) !== false)
+      return callerOfChecked(account, password, authentication, keep);
+    return whenKnown(checkPassword(account, { username, password, ip }, authentication, remembered), (checked) =>
+      callerOfChecked(checked, password, authentication, keep),
+    );
   });
+};
+
+const callerOfChecked = (account: Account, password: string, { passwords }: Authentication, keep: Keep): Caller => {
+  const { userId, securityVersion } = account;
+  keep({ kind: 'password', userId, securityVersion }, passwords.rememberedFor(account, password));
+  return callerOf(account, NO_LIMITS);
 };
 
 /** Who holds a refresh token, for `grant_type=refresh_token`. Throws as `authenticate` does. */
@@ -108,20 +121,26 @@ const checkPassword = async (
   attempt: Attempt,
   { passwords, failedLogins }: Authentication,
   remembered: boolean,
-): Promise<Caller> => {
+): Promise<Account> => {
   const verify = async () => remembered || passwords.verify(account, attempt.password);
   const matched = await (failedLogins?.check(attempt, verify) ?? verify());
   if (!matched || account === undefined) throw unauthenticated(WRONG_PASSWORD);
-  return callerOf(account, NO_LIMITS);
+  return account;
 };
 
-const callerOfValue = (value: string, authentication: Authentication): Caller | Promise<Caller> =>
+const callerOfValue = (value: string, authentication: Authentication, keep: Keep): Soon<Caller> =>
   whenKnown(authentication.accounts.findOwner(hashOfAccessToken(value)), (owner) => {
     if (owner === undefined) throw unauthenticated();
-    return withToken(owner, authentication, (account, token) => callerOf(account, NO_LIMITS, token));
+    return callerOfOwner(owner, authentication, keep);
   });
 
-const callerOfClaims = (claims: Claims, authentication: Authentication): Caller | Promise<Caller> => {
+const callerOfOwner = (owner: TokenOwner, authentication: Authentication, keep: Keep): Soon<Caller> =>
+  withToken(owner, authentication, (account, token) => {
+    keep({ kind: 'token', tokenId: owner.tokenId, userId: owner.userId }, Number.POSITIVE_INFINITY);
+    return callerOf(account, NO_LIMITS, token);
+  });
+
+const callerOfClaims = (claims: Claims, authentication: Authentication): Soon<Caller> => {
   const { userId, access, accessTokenId } = claims;
   const { accounts, anonymousPull } = authentication;
   if (claims.workload !== undefined) return workloadOfClaims(claims, claims.workload, authentication);
@@ -166,7 +185,7 @@ const callerOfAccount = (account: Account | undefined, claims: Claims, token: Ac
   if (account === undefined || account.suspended || account.securityVersion !== securityVersion) throw unauthenticated();
   const sessionId = use === 'session' ? tokenId : claims.sessionId;
   if (sessionId !== undefined && account.endedSessions.some((ended) => ended.sessionId === sessionId)) throw unauthenticated();
-  return callerOf(account, { ...(access && { access }), ...(sessionId !== undefined && { sessionId }) }, token);
+  return callerOf(account, { access, sessionId }, token);
 };
 
 /** Looks both up at the same time. An access token that is revoked or has expired is none, and so is one of a user who may not log in. */
@@ -174,7 +193,7 @@ const withToken = (
   { tokenId, userId }: TokenOwner,
   { accounts, now = Date.now }: Authentication,
   use: (account: Account, token: AccessToken) => Caller,
-): Caller | Promise<Caller> => {
+): Soon<Caller> => {
   const account = accounts.findById(userId);
   const token = accounts.findToken(tokenId);
   const together = (owner: Account | undefined, found: AccessToken | undefined): Caller => {
@@ -187,10 +206,18 @@ const withToken = (
   return together(account, token);
 };
 
-const callerOf = ({ userId, username, role, securityVersion }: Account, limits: Limits, token?: AccessToken): Caller =>
-  token === undefined
-    ? { kind: 'user', userId, username, role, securityVersion, ...limits }
-    : { kind: 'user', userId, username, role, securityVersion, ...limits, token: limitsOf(token) };
+// Written field by field: to spread the limits took as long as all else here.
+const callerOf = (
+  { userId, username, role, securityVersion }: Account,
+  { access, sessionId }: Limits,
+  token?: AccessToken,
+): Caller => {
+  const caller: { -readonly [K in keyof User]: User[K] } = { kind: 'user', userId, username, role, securityVersion };
+  if (access !== undefined) caller.access = access;
+  if (sessionId !== undefined) caller.sessionId = sessionId;
+  if (token !== undefined) caller.token = limitsOf(token);
+  return caller;
+};
 
 const limitsOf = ({ tokenId, permissions, repositories, expiresAt }: AccessToken): CallerToken => ({
   tokenId,
@@ -198,7 +225,3 @@ const limitsOf = ({ tokenId, permissions, repositories, expiresAt }: AccessToken
   repositories,
   expiresAt,
 });
-
-/** Goes on at once with what is there, and later with what is promised. */
-const whenKnown = <T, U>(value: T | Promise<T>, use: (value: T) => U | Promise<U>): U | Promise<U> =>
-  value instanceof Promise ? value.then(use) : use(value);

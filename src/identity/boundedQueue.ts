@@ -3,6 +3,8 @@ import { RegistryError } from '../errors.ts';
 export type BoundedQueue = Readonly<{
   /** @throws RegistryError `UNAVAILABLE`, at once, when too many are waiting */
   run: <T>(work: () => Promise<T>) => Promise<T>;
+  /** How many run and wait now, and how many may wait at most. */
+  status: () => Readonly<{ running: number; waiting: number; longest: number }>;
 }>;
 
 /** Runs at most `width` works at a time and lets at most `longest` wait, first come first served. */
@@ -35,5 +37,6 @@ export const boundedQueue = (width: number, longest: number, refusal: string): B
         release();
       }
     },
+    status: () => ({ running, waiting: waiting.length, longest }),
   };
 };

@@ -4,7 +4,7 @@ import { hash, verify } from '@node-rs/argon2';
 import { LRUCache } from 'lru-cache';
 import { RegistryError } from '../errors.ts';
 import { isAccessTokenValue } from './accessTokenValue.ts';
-import { boundedQueue } from './boundedQueue.ts';
+import { type BoundedQueue, boundedQueue } from './boundedQueue.ts';
 import { isCommonPassword } from './commonPasswords.ts';
 
 /** Shortest password in characters, longest in bytes of UTF-8. */
@@ -22,8 +22,10 @@ export type Passwords = Readonly<{
    * @throws RegistryError `UNAVAILABLE` when too many are waiting
    */
   verify: (holder: PasswordHolder | undefined, password: string) => Promise<boolean>;
-  /** Whether `verify` found so a short while ago, since when neither password nor security version changed. */
-  remembers: (holder: PasswordHolder, password: string) => boolean;
+  /** For how many more milliseconds it is remembered that `verify` found so, under the same security version; 0: it is not. */
+  rememberedFor: (holder: PasswordHolder, password: string) => number;
+  /** Hashes that are computed, and that wait for it. */
+  status: BoundedQueue['status'];
 }>;
 
 export type PasswordOptions = Readonly<{
@@ -75,6 +77,8 @@ export const passwords = (options: PasswordOptions = {}): Passwords => {
   };
 
   return {
+    status: queue.status,
+
     hash: (password) => queue.run(() => hash(normal(password), argon2)),
 
     verify: async (holder, password) => {
@@ -85,10 +89,7 @@ export const passwords = (options: PasswordOptions = {}): Passwords => {
       return true;
     },
 
-    remembers: (holder, password) => {
-      const until = remembered.get(memoryOf(holder, password));
-      return until !== undefined && now() < until;
-    },
+    rememberedFor: (holder, password) => Math.max((remembered.get(memoryOf(holder, password)) ?? 0) - now(), 0),
   };
 };
 

@@ -1,12 +1,13 @@
 import type { Level } from '../events/grants.ts';
-import { type Held, rights, subjectKey } from '../projections/grants.ts';
+import { type Held, type Rights, rights, subjectKey } from '../projections/grants.ts';
 import { type Repository, repositories } from '../projections/repositories.ts';
 import type { Views } from '../projections/views/views.ts';
 import { authorize, type RepositoryAction, type RepositoryResource, type Verdict } from './authorize.ts';
 import type { Caller } from './caller.ts';
 import { covers, mergedPrefixes } from './ranges.ts';
+import { type Soon, whenAllKnown, whenKnown } from './soon.ts';
 
-type Reading = Pick<Views, 'get' | 'getMany'>;
+type Reading = Pick<Views, 'getAtOnce'>;
 /** A repository as requests name it. */
 type Named = Readonly<{ name: string; repository: Repository | undefined }>;
 
@@ -16,16 +17,30 @@ const mayHoldGrants = (caller: Caller): caller is Extract<Caller, { kind: 'user'
 
 const NO_GRANTS: readonly Held[] = [];
 
+/** What was put together of a member's document and those of his teams, which is the same for as long as they are. */
+type Combined = Readonly<{ keys: readonly string[]; teams: readonly (Rights | undefined)[]; held: readonly Held[] }>;
+/** By the member's document: where documents are in memory, one that has not changed is the same object. */
+const combinations = new WeakMap<Rights, Combined>();
+
+/** Each team's document is looked at for every request. */
+const withTeams = (views: Reading, own: Rights): Soon<readonly Held[]> => {
+  const known = combinations.get(own);
+  const keys = known?.keys ?? own.teams.map((team) => subjectKey({ team }));
+  const found = keys.map((key) => views.getAtOnce(rights, key));
+  if (known?.teams.every((team, index) => team === found[index])) return known.held;
+  return whenAllKnown(found, (teams) => {
+    const held = [...own.grants, ...teams.flatMap((team) => team?.grants ?? [])];
+    if (teams === found) combinations.set(own, { keys, teams, held });
+    return held;
+  });
+};
+
 /** All that is granted to a caller, and to the teams that he is in: one document, and one for each team. */
-export const grantsOf = async (views: Reading, caller: Caller): Promise<readonly Held[]> => {
+export const grantsOf = (views: Reading, caller: Caller): Soon<readonly Held[]> => {
   if (!mayHoldGrants(caller)) return NO_GRANTS;
-  const own = await views.get(rights, subjectKey({ user: caller.userId }));
-  if (own === undefined || own.teams.length === 0) return own?.grants ?? NO_GRANTS;
-  const teams = await views.getMany(
-    rights,
-    own.teams.map((team) => subjectKey({ team })),
+  return whenKnown(views.getAtOnce(rights, subjectKey({ user: caller.userId })), (own) =>
+    own === undefined || own.teams.length === 0 ? (own?.grants ?? NO_GRANTS) : withTeams(views, own),
   );
-  return [...own.grants, ...teams.flatMap((held) => held?.grants ?? [])];
 };
 
 const RANK: Readonly<Record<Level, number>> = { read: 1, write: 2, admin: 3 };
@@ -48,22 +63,25 @@ export const levelIn = (held: readonly Held[], { name, repository }: Named): Lev
  * `authorize` with what grants give. They are only read where nothing else allows it: pulls of what is public or one's own cost no more
  * than before. A repository that exists and one that does not take the same reads.
  */
-export const judge = async (views: Reading, caller: Caller, action: RepositoryAction, named: Named): Promise<Verdict> => {
+export const judge = (views: Reading, caller: Caller, action: RepositoryAction, named: Named): Soon<Verdict> => {
   const resource: RepositoryResource = { type: 'repository', ...named };
   const verdict = authorize(caller, action, resource);
   if (verdict.allowed || verdict.reason === 'tokenScope' || !mayHoldGrants(caller)) return verdict;
-  const level = levelIn(await grantsOf(views, caller), named);
-  return level === undefined ? verdict : authorize(caller, action, { ...resource, level });
+  return whenKnown(grantsOf(views, caller), (held) => {
+    const level = levelIn(held, named);
+    return level === undefined ? verdict : authorize(caller, action, { ...resource, level });
+  });
 };
 
 /** Repositories as `authorize` wants to know them, in two reads and one more for teams. @returns by their names */
 export const resourcesFor = async (
-  views: Reading,
+  views: Reading & Pick<Views, 'getMany'>,
   caller: Caller,
   names: readonly string[],
 ): Promise<ReadonlyMap<string, RepositoryResource>> => {
   if (names.length === 0) return new Map();
-  const [found, held] = await Promise.all([views.getMany(repositories, names), grantsOf(views, caller)]);
+  // In this order: what throws at once must not leave a promise behind that nobody waits for.
+  const [held, found] = await Promise.all([grantsOf(views, caller), views.getMany(repositories, names)]);
   return new Map(
     names.map((name, index) => {
       const named = { name, repository: found[index] };

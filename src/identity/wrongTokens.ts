@@ -1,6 +1,7 @@
 import { isRefusal } from '../errors.ts';
 import type { FailedLogins } from '../limits/failedLogins.ts';
 import { WRONG_PASSWORD } from './credentials.ts';
+import type { Soon } from './soon.ts';
 
 /** Where a request comes from. */
 export type From = Readonly<{ ip: string }>;
@@ -14,9 +15,9 @@ const isWrongToken = (error: unknown): boolean => {
 /** Counts tokens that are none by their address, and passwords not at all: they have been counted before they were checked. */
 export const countingWrongTokens =
   (failedLogins: Pick<FailedLogins, 'wrongToken'>) =>
-  <T>({ ip }: From, ask: () => T | Promise<T>): T | Promise<T> => {
+  <T>(from: From, ask: () => Soon<T>): Soon<T> => {
     const count = async (error: unknown): Promise<never> => {
-      if (isWrongToken(error)) await failedLogins.wrongToken(ip);
+      if (isWrongToken(error)) await failedLogins.wrongToken(from.ip);
       throw error;
     };
     try {

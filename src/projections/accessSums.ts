@@ -1,8 +1,13 @@
-import type { AccessEntry, AccessEvents } from '../events/access.ts';
+import type { AccessAction, AccessEntry, AccessEvents } from '../events/access.ts';
 import type { Recorded } from '../events/event.ts';
+import { repositoryIn, trailKey, whoIs } from './trail.ts';
 
-/** Equal accesses of one recorded batch: as one, with how many they are. */
-export type AccessTrailEntry = Omit<AccessEntry, 'count' | 'until'> & Readonly<{ until: string; count: number }>;
+/**
+ * Equal accesses of one recorded batch: as one, with how many they are. `resource` is in the words of the audit trail, `who` is the account behind
+ * the actor.
+ */
+export type AccessTrailEntry = Omit<AccessEntry, 'count' | 'until' | 'userId'> &
+  Readonly<{ until: string; count: number; who: string; repository?: string }>;
 export type PullsAdded = Readonly<{ pulls: number; bytes: number; lastPulledAt: string }>;
 export type SeenAt = Readonly<{ lastSeenAt: string; lastLoginAt?: string }>;
 
@@ -65,6 +70,33 @@ const sumUp = (
   addPull(digests, pulledKey(entry.repositoryId, entry.digest), entry);
 };
 
+/** What was accessed, as the audit trail would say it: who let himself in, or which token was used, and what is known by its digest alone. */
+const resourceOf = ({ action, actor, userId, tokenId, resource, digest }: AccessEntry): string => {
+  if (action === 'credentials.use' && tokenId !== undefined) return tokenWho(tokenId);
+  if (action === 'user.login' || action === 'token.issue') return whoIs(actor, userId);
+  return digest !== undefined && !resource.includes(':') ? `${resource}@${digest}` : resource;
+};
+
+const IN_REPOSITORIES: ReadonlySet<AccessAction> = new Set<AccessAction>([
+  'manifest.pull',
+  'blob.pull',
+  'manifest.push',
+  'blob.push',
+  'request.refuse',
+]);
+
+const trailEntryOf = ({ userId, ...entry }: AccessEntry): AccessTrailEntry => {
+  const repository = IN_REPOSITORIES.has(entry.action) ? repositoryIn(entry.resource) : undefined;
+  return {
+    ...entry,
+    resource: resourceOf({ ...entry, ...(userId !== undefined && { userId }) }),
+    who: whoIs(entry.actor, userId),
+    ...(repository !== undefined && { repository }),
+    until: entry.until ?? entry.at,
+    count: entry.count ?? 1,
+  };
+};
+
 const together = (one: AccessTrailEntry, entry: AccessEntry): AccessTrailEntry => ({
   ...one,
   until: later(one.until, entry.until ?? entry.at),
@@ -84,9 +116,9 @@ const compute = ({ position, data }: Batch): AccessSums => {
     const key = keys.get(same);
     const before = key === undefined ? undefined : trail.get(key);
     if (key === undefined || before === undefined) {
-      const fresh = `${entry.at}/${position}/${String(index).padStart(3, '0')}`;
+      const fresh = trailKey(entry.at, position, index);
       keys.set(same, fresh);
-      trail.set(fresh, { ...entry, until: entry.until ?? entry.at, count: entry.count ?? 1 });
+      trail.set(fresh, trailEntryOf(entry));
     } else trail.set(key, together(before, entry));
   }
   return { trail, repositories, digests, seen };

@@ -1,6 +1,7 @@
 import type { AccessEvents } from '../events/access.ts';
 import { type AccessTrailEntry, sumsOf } from './accessSums.ts';
 import { projection } from './projection.ts';
+import { TRAIL_INDEXES } from './trail.ts';
 
 /**
  * Who accessed what, in the order of time: the keys begin with it. Equal accesses of a tenth of a second are one document, so that a storm
@@ -8,8 +9,8 @@ import { projection } from './projection.ts';
  */
 export const accessTrail = projection<AccessTrailEntry, AccessEvents>({
   view: 'accessTrail',
-  version: 1,
-  indexes: [['actor'], ['action'], ['resource']],
+  version: 2,
+  indexes: TRAIL_INDEXES,
   keysOf: (event) => (event.type === 'AccessRecorded' ? [...sumsOf(event).trail.keys()] : []),
   on: {
     AccessRecorded: (_entry, event, key) => sumsOf(event).trail.get(key),

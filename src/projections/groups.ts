@@ -6,6 +6,7 @@ import { endedLives } from './endedLives.ts';
 import { grantIds, grants, grantsByPlace, rights } from './grants.ts';
 import { holders } from './holders.ts';
 import { identities } from './identities.ts';
+import { inventory } from './inventory.ts';
 import { links } from './links.ts';
 import { manifests } from './manifests.ts';
 import type { Group, Projection } from './projection.ts';
@@ -13,6 +14,8 @@ import { references } from './references.ts';
 import { referrers } from './referrers.ts';
 import { releasedManifests } from './releasedManifests.ts';
 import { repositories } from './repositories.ts';
+import { repositoryList } from './repositoryList.ts';
+import { repositoryWords } from './repositoryWords.ts';
 import { signingKeys } from './signingKeys.ts';
 import { tags } from './tags.ts';
 import { teamIds, teamNames, teams } from './teams.ts';
@@ -56,6 +59,6 @@ export const serving: Group = {
 };
 
 /** What people read about the registry: may lag without anyone waiting. */
-export const reporting: Group = { name: 'reporting', views: widened([auditTrail]) };
+export const reporting: Group = { name: 'reporting', views: widened([auditTrail, inventory, repositoryList, repositoryWords]) };
 
 export const groups: Readonly<Record<string, Group>> = { serving, reporting };

@@ -165,7 +165,7 @@ describe('Recording accesses to a log that fails', () => {
     await waitUntil('it is recorded', async () => log.appended.length === 1);
     expect(new Set(log.tries.map(([event]) => event?.id)).size).to.equal(1);
     expect(told).to.deep.equal(['away', 'again, 0 dropped']);
-    expect(recorder.status()).to.deep.equal({ entries: 0, bytes: 0, dropped: 0 });
+    expect(recorder.status()).to.deep.equal({ entries: 0, bytes: 0, dropped: 0, recorded: 1, everDropped: 0 });
     await recorder.close();
   });
 

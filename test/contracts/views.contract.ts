@@ -111,6 +111,8 @@ export const viewsContract = (name: string, open: OpenViews): void => {
         await views.commit(step(1, [placed('one', 1, value)]));
         expect(await views.get(items, 'one')).to.deep.equal(value);
         expect(await views.get(items, 'two')).to.equal(undefined);
+        expect(await views.getAtOnce(items, 'one')).to.deep.equal(value);
+        expect(await views.getAtOnce(items, 'two')).to.equal(undefined);
         expect(await views.getPlaced(items, ['one', 'two'])).to.deep.equal([
           { key: 'one', position: positionOf(1), value },
           { key: 'two', position: ORIGIN, value: undefined },
@@ -388,6 +390,16 @@ export const viewsContract = (name: string, open: OpenViews): void => {
         expect(await views.count(items, { colour: 'green' })).to.equal(0);
       });
 
+      it('counts no further than it is told', async () => {
+        expect(await views.count(items, {}, 5)).to.equal(5);
+        expect(await views.count(items, { colour: 'red' }, reds.length - 1)).to.equal(reds.length - 1);
+        expect(await views.count(items, { colour: 'red' }, reds.length)).to.equal(reds.length);
+        expect(await views.count(items, { colour: { $in: ['red', 'blue'] } }, AWKWARD.length + 1)).to.equal(AWKWARD.length);
+        expect(await views.count(items, { colour: 'green' }, 1)).to.equal(0);
+        for (const atMost of [0, -1, 1.5, Number.NaN])
+          expect(await refusal(views.count(items, {}, atMost)), `at most ${atMost}`).to.be.instanceOf(RangeError);
+      });
+
       it('refuses pages without end, and of nothing', async () => {
         for (const limit of [0, -1, 1.5, LARGEST_PAGE + 1, Number.NaN]) {
           expect(await refusal(views.find(items, { limit })), `a page of ${limit}`).to.be.instanceOf(RangeError);
@@ -471,6 +483,7 @@ export const viewsContract = (name: string, open: OpenViews): void => {
       it('is refused to every reader by name, with a word about the rebuild', async () => {
         const reads = [
           views.get(items, 'one'),
+          (async () => views.getAtOnce(items, 'one'))(),
           views.getMany(items, ['one']),
           views.getPlaced(items, ['one']),
           views.find(items, { limit: 1 }),

@@ -8,6 +8,7 @@ import { noise, tarOf } from '../support/images.ts';
 import { waitUntil } from '../support/processes.ts';
 import { ADMIN, type LogLine, PASSWORD, registryFor } from '../support/registryProcess.ts';
 import { requires } from '../support/reporter.ts';
+import { filledIn, samplesOf } from './samples.ts';
 
 describe('docker', function () {
   requires(this, dockerMissing() === undefined, dockerMissing() ?? '');
@@ -146,6 +147,17 @@ describe('docker', function () {
     const id = await idOf(images[0] ?? '');
     await docker().run('pull', list);
     expect(await idOf(list)).to.equal(id);
+  });
+
+  it('runs the sample “Docker CLI” of the document: logs in, pushes, pulls', async () => {
+    await docker().feed(tarOf({ file: 'content' }), 'import', '-', `${host()}/myapp:latest`);
+    const lines = filledIn(samplesOf('ghostdock-api').get('Docker CLI') ?? '', registry.current().url).split('\n');
+    const commands = lines.filter((line) => line.startsWith('docker ')).map((line) => line.split(/\s+/).slice(1));
+    expect(commands.map(([command]) => command)).to.deep.equal(['login', 'push', 'pull']);
+    for (const [command = '', reference = ''] of commands) {
+      if (command === 'login') expect(await docker().login(reference, ADMIN, PASSWORD)).to.include({ code: 0 });
+      else await docker().run(command, reference);
+    }
   });
 
   it('pulls nothing any more after it has logged out', async () => {

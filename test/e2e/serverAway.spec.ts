@@ -68,7 +68,8 @@ describe('A registry without one of its servers', function () {
       return now.status === 'unhealthy' && now;
     });
     expect(health).to.include({ code: 503, database: 'unhealthy' });
-    expectStatus('live', await client.send('GET', '/health/live'), 200);
+    for (const path of ['/health/live', '/healthz']) expectStatus('live', await client.send('GET', path), 200);
+    for (const path of ['/readyz', '/api/v1/health']) expectStatus(path, await client.as(undefined).send('GET', path), 503);
     return health;
   };
 

@@ -74,7 +74,11 @@ describe('The access log', () => {
     const range = { headers: { range: 'bytes=0-9', 'user-agent': 'part puller' } };
     expectStatus('pull', await admin.send('GET', blob, range), 206);
     const [whole] = await trailOf('blob puller');
-    expect(whole).to.include({ action: 'blob.pull', resource: REPOSITORY, digest: image.config.digest });
+    expect(whole).to.include({
+      action: 'blob.pull',
+      resource: `${REPOSITORY}@${image.config.digest}`,
+      digest: image.config.digest,
+    });
     expect(whole).to.include({ status: 200, bytes: image.config.bytes.length });
     expect((await trailOf('part puller'))[0]).to.include({ status: 206, bytes: 10 });
   });
@@ -112,7 +116,7 @@ describe('The access log', () => {
     const { items } = await registry().app.access.find(accessTrail, { limit: 1000 });
     const actions = items.map(({ value }) => [value.action, value.resource, value.digest]);
     expect(actions).to.deep.include(['manifest.push', `${REPOSITORY}:latest`, image.manifest.digest]);
-    expect(actions).to.deep.include(['blob.push', REPOSITORY, image.config.digest]);
+    expect(actions).to.deep.include(['blob.push', `${REPOSITORY}@${image.config.digest}`, image.config.digest]);
   });
 
   it('has logins and issued tokens, and knows when a user was last there', async () => {

@@ -15,7 +15,7 @@ const SUMMARY = /^(\d+) passed, (\d+) failed, (\d+) skipped$/m;
  * tell nothing of the stores, and would take longer than all others together.
  */
 const WITHOUT_STORES =
-  'test/http/{attacks/**,accessMatrix,anything,artifacts,base,errorDocs,errors,limits,listing.costs,methods,modes,oidc,path,people,prefix,proxies,routes,sameOrigin,tls,trust,uploadFraming,uploadInterleaving,urls}{,.spec.ts}';
+  'test/http/{attacks/**,accessMatrix,anything,artifacts,base,counters,errorDocs,errors,imageSizes,jsonStream,inventoryReads,limits,listing.costs,management/repositoriesList.costs,management/repositoriesPage,methods,modes,monitoring/streamClient,monitoring/streamLimits,monitoring/streaming,monitoring/surface,monitoring/throughput,oidc,path,people,prefix,proxies,requestStatistics,routes,sameOrigin,tls,trust,uploadFraming,uploadInterleaving,urls}{,.spec.ts}';
 
 /** The suites of this folder that tell the stores apart, in a process of their own, on other stores. */
 const runOn = async (stores: string): Promise<Readonly<{ code: number | null; output: string }>> => {

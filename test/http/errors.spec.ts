@@ -14,8 +14,8 @@ describe('an error of /v2', () => {
   it('is OCI’s, with the management API’s beside it', async () => {
     const answer = await exchange(registry().admin, ['GET', '/v2/e/none/tags/list'], { status: 404 });
     expect(jsonOf(answer)).to.deep.equal({
-      errors: [{ code: 'NAME_UNKNOWN', message: 'There is no repository e/none.', detail: { name: 'e/none' } }],
-      error: { code: 'REPOSITORY_NOT_FOUND', message: 'There is no repository e/none.', details: { name: 'e/none' } },
+      errors: [{ code: 'NAME_UNKNOWN', message: 'Repository e/none not found', detail: { name: 'e/none' } }],
+      error: { code: 'REPOSITORY_NOT_FOUND', message: 'Repository e/none not found', details: { repository: 'e/none' } },
     });
   });
 

@@ -44,7 +44,12 @@ const RESOURCES: Readonly<Record<string, string>> = {
   '/api/v1/teams/1/members/1': 'DELETE',
   '/api/v1/repositories/a/b': 'GET, HEAD, PUT, PATCH, DELETE',
   '/api/v1/repositories/a/b/-/immutability': 'GET, HEAD, PUT',
+  '/api/v1/health': 'GET, HEAD',
+  '/api/v1/metrics': 'GET, HEAD',
   '/health': 'GET, HEAD',
+  '/healthz': 'GET, HEAD',
+  '/readyz': 'GET, HEAD',
+  '/metrics': 'GET, HEAD',
 };
 
 // CONNECT asks for a tunnel and has no path.
@@ -146,19 +151,7 @@ describe('HEAD', () => {
 describe('a path that there is not', () => {
   const registry = registryFor();
   const unknown = [
-    ...[
-      '/',
-      '/v1/',
-      '/V2/',
-      '/v2x',
-      '//v2/',
-      '/favicon.ico',
-      '/auth/other',
-      '/health/x',
-      '/index.html',
-      '/api/nothing',
-      '/api/v1/nothing',
-    ],
+    ...['/', '/v1/', '/V2/', '/v2x', '//v2/', '/favicon.ico', '/auth/other', '/health/x', '/index.html', '/api/v1/nothing'],
     ...['/v2/_catalog/x', '/v2/_other/one'],
   ];
   const NOT_FOUND: Exchange['gets'] = { status: 404 };

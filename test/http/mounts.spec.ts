@@ -197,7 +197,7 @@ describe('a mount', () => {
 
   it('without a source is refused while the views are away, and leaves no failure behind that nobody waits for', async () => {
     const away = () => Promise.reject(new RegistryError('UNAVAILABLE', 'The views are away.'));
-    const views = { get: async () => undefined, getMany: away, find: away };
+    const views = { get: async () => undefined, getAtOnce: () => undefined, getMany: away, find: away };
     const caller = { kind: 'user', userId: 1, username: 'ann', role: 'user', securityVersion: 1 };
     const mount = mounting({ views } as unknown as HttpDeps);
     const failures = await unhandledIn(async () => {

@@ -113,6 +113,8 @@ describe('the name in a path of /v2', () => {
       '/v2/a/b#c',
       '/api/v1/repositories',
       '/api/v1/repositories/',
+      '/api/registry/repositories/',
+      '/api/registry/repositories?limit=1',
       '/api/v1/users/a/b',
       '/auth',
       '*',
@@ -131,19 +133,26 @@ describe('the name in a path of /v2', () => {
   });
 });
 
-describe('the name in a path of the management API', () => {
-  const before = '/api/v1/repositories';
+describe('the name in a path of the management API, and of the monitoring API,', () => {
+  const paths = fc.constantFrom('/api/v1/repositories', '/api/registry/repositories');
 
   it('ends with the path, or where nothing of a name can stand', () => {
     fc.assert(
-      fc.property(anyName, fc.constantFrom('', '/-/immutability', '/-/tags/v1', '/-/'), anyQuery, (name, tail, query) => {
-        const rewritten = withNameAsSegment(`${before}/${name}${tail}${query}`);
-        expect(rewritten).to.equal(`${before}/${name.replaceAll('/', '%2F')}${tail}${query}`);
-        expect(withNameAsSegment(rewritten), 'once is enough').to.equal(rewritten);
-        expect(withNameAsSegment(`${before}/${encodeURIComponent(name)}${tail}${query}`)).to.equal(rewritten);
-      }),
+      fc.property(
+        paths,
+        anyName,
+        fc.constantFrom('', '/-/immutability', '/-/tags/v1', '/-/'),
+        anyQuery,
+        (before, name, tail, query) => {
+          const rewritten = withNameAsSegment(`${before}/${name}${tail}${query}`);
+          expect(rewritten).to.equal(`${before}/${name.replaceAll('/', '%2F')}${tail}${query}`);
+          expect(withNameAsSegment(rewritten), 'once is enough').to.equal(rewritten);
+          expect(withNameAsSegment(`${before}/${encodeURIComponent(name)}${tail}${query}`)).to.equal(rewritten);
+        },
+      ),
       { numRuns: 1000 },
     );
+    const before = '/api/registry/repositories';
     expect(withNameAsSegment(`${before}/a/b/`), 'a slash at the end').to.equal(`${before}/a%2Fb/`);
     expect(withNameAsSegment(`${before}/a/-/b/-/c`), 'the first of two').to.equal(`${before}/a/-/b/-/c`);
   });

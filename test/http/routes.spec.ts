@@ -5,7 +5,7 @@ import { demandActions, type RouteAction } from '../../src/http/permit.ts';
 import { addSurfaces } from '../../src/http/server.ts';
 import { isRepositoryAction } from '../../src/identity/authorize.ts';
 import { registryFor } from '../support/app.ts';
-import { basic, bearer, type HttpClient, pushImage } from '../support/http.ts';
+import { type Answer, basic, bearer, type HttpClient, pushImage } from '../support/http.ts';
 import { accessTokenOf, revokeAccessToken } from '../support/identities.ts';
 import { randomImage } from '../support/images.ts';
 import { waitUntil } from '../support/processes.ts';
@@ -14,7 +14,14 @@ import { requires } from '../support/reporter.ts';
 import { chosenStores } from '../support/stores.ts';
 import { call, sessionBy } from './management/calls.ts';
 
-type Declared = Readonly<{ method: string; url: string; action: RouteAction | undefined; refusing: boolean }>;
+type Declared = Readonly<{
+  method: string;
+  url: string;
+  action: RouteAction | undefined;
+  refusing: boolean;
+  /** Its answer does not end. */
+  stream: boolean;
+}>;
 
 /** Every route that the registry adds, as it declares itself. Those that only refuse a method are left out. */
 const declared = async (add: (app: FastifyInstance) => Promise<void>): Promise<readonly Declared[]> => {
@@ -23,7 +30,8 @@ const declared = async (add: (app: FastifyInstance) => Promise<void>): Promise<r
   app.addHook('onRoute', ({ method, url, config, handler, onRequest }) => {
     // What refuses and what tells of methods does the same in front of everything.
     const refusing = onRequest !== undefined && [onRequest].flat().some((hook) => (hook as unknown) === handler);
-    for (const one of [method].flat()) routes.push({ method: one, url, action: config?.action, refusing });
+    const stream = config?.stream === true;
+    for (const one of [method].flat()) routes.push({ method: one, url, action: config?.action, refusing, stream });
   });
   await add(app);
   await app.ready();
@@ -37,9 +45,11 @@ const ROUTES = await declared((app) => addSurfaces(app, DEPS));
 /** What is open to everybody, also without a login: adding to this list is a decision. */
 const OPEN = [
   ...['GET /health', 'HEAD /health', 'GET /health/live', 'HEAD /health/live'],
+  ...['GET /healthz', 'HEAD /healthz', 'GET /readyz', 'HEAD /readyz', 'GET /api/v1/health', 'HEAD /api/v1/health'],
   ...['GET /auth', 'HEAD /auth', 'POST /auth', 'POST /auth/login', 'POST /auth/logout', 'POST /auth/oidc/token'],
   ...['GET /auth/oidc/:provider', 'HEAD /auth/oidc/:provider'],
   ...['GET /auth/oidc/:provider/callback', 'HEAD /auth/oidc/:provider/callback'],
+  ...['GET /api/openapi.json', 'HEAD /api/openapi.json', 'GET /api/docs', 'HEAD /api/docs'],
 ];
 
 /** Actions that a user without any grant may do everywhere, and an auditor. */
@@ -63,6 +73,15 @@ const pathOf = (url: string, name = EXISTING): string =>
     .replace(':upload', 'none')
     .replace(/:(?:id|user)\b/g, '999999')
     .replace(':provider', 'none');
+
+/** Of an answer that does not end its head, with no body. */
+const answerTo = async (client: HttpClient, { method, stream }: Declared, path: string): Promise<Answer> => {
+  if (!stream) return client.send(method, path);
+  const message = await client.open(method, path);
+  const { statusCode: status = 0, headers } = message;
+  message.on('error', () => undefined).destroy();
+  return { status, headers, body: Buffer.from(String(status)) };
+};
 
 const named = ({ method, url }: Declared): string => `${method} ${url === '/auth/' ? '/auth' : url}`;
 
@@ -167,7 +186,7 @@ describe('every route', function () {
       const before = await registry().head();
       for (const who of wrong.keys()) {
         for (const name of [EXISTING, 'no/thing']) {
-          const answer = await clientOf(who).send(route.method, pathOf(route.url, name));
+          const answer = await answerTo(clientOf(who), route, pathOf(route.url, name));
           expect(answer.status, `${who}: ${answer.body}`).to.equal(401);
           expect(answer.headers['www-authenticate'], who).to.match(route.url.startsWith('/v2') ? /^Bearer / : /^Basic /);
         }
@@ -183,7 +202,7 @@ describe('every route', function () {
       for (const who of wellMeaning.keys()) {
         const answers = [];
         for (const name of isRepositoryAction(action as never) ? [EXISTING, 'no/thing'] : [EXISTING])
-          answers.push(await clientOf(who).send(route.method, pathOf(route.url, name)));
+          answers.push(await answerTo(clientOf(who), route, pathOf(route.url, name)));
         for (const answer of answers)
           if (allows.includes(who)) expect(answer.status, `${who}: ${answer.body}`).not.to.be.oneOf([401, 403]);
           else expect(answer.status, `${who}: ${answer.body}`).to.equal(403);

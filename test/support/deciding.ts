@@ -22,6 +22,7 @@ import { at } from './facts.ts';
 /** Views that no event has reached: everything is decided on the tail. */
 const empty: Views = {
   get: async () => undefined,
+  getAtOnce: () => undefined,
   getMany: async (_view, keys) => keys.map(() => undefined),
   getPlaced: async <D extends Document>(_view: Projection<D>, keys: readonly string[]) =>
     keys.map((key) => ({ ...neverSeen(key), value: undefined })),

@@ -21,7 +21,7 @@ import type {
 export const existing = ({ repository }: RepositoryCommand, documents: Documents): Repository => {
   const found = documents.get(repositories, repository);
   if (found === undefined)
-    throw new RegistryError('REPOSITORY_UNKNOWN', `There is no repository ${repository}.`, { name: repository });
+    throw new RegistryError('REPOSITORY_UNKNOWN', `Repository ${repository} not found`, { name: repository });
   return found;
 };
 

@@ -12,6 +12,7 @@ import type { HttpDeps } from '../deps.ts';
 import { CHALLENGING } from '../managementErrors.ts';
 import { refuseIn } from '../refusal.ts';
 import { resource } from '../resource.ts';
+import { GET_TOKEN, LOG_IN, LOG_IN_ALIAS } from './descriptions.ts';
 import { logoutRoutes } from './logout.ts';
 import { oidcRoutes } from './oidc.ts';
 import { peopleRoutes } from './people.ts';
@@ -110,8 +111,11 @@ const tokenRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
   };
 
   // Whoever has credentials shows them here, and gets no more than `authorize` says.
-  resource(app, '/', { GET: { action: 'open', handler: get }, POST: { action: 'open', handler: post } });
-  resource(app, '/login', { POST: { action: 'open', handler: post } });
+  resource(app, '/', {
+    GET: { action: 'open', handler: get, says: GET_TOKEN },
+    POST: { action: 'open', handler: post, says: LOG_IN },
+  });
+  resource(app, '/login', { POST: { action: 'open', handler: post, says: LOG_IN_ALIAS } });
   logoutRoutes(app, deps);
   oidcRoutes(app, deps);
   peopleRoutes(app, deps);

@@ -7,6 +7,7 @@ import { sessionHeader, setCookie } from '../cookies.ts';
 import type { HttpDeps } from '../deps.ts';
 import { goneForReaders } from '../ownWrites.ts';
 import { resource } from '../resource.ts';
+import { LOG_OUT } from './descriptions.ts';
 
 const NO_STORE = { 'cache-control': 'no-store' };
 const BEARER = /^bearer +/i;
@@ -48,5 +49,5 @@ export const logoutRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     return reply.headers(NO_STORE).send({ message: 'Successfully logged out' });
   };
 
-  resource(app, '/logout', { POST: { action: 'open', handler: logout } });
+  resource(app, '/logout', { POST: { action: 'open', handler: logout, says: LOG_OUT } });
 };

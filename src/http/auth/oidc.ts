@@ -7,6 +7,7 @@ import { formatScope, parseScopes, type Scope } from '../../identity/scopes.ts';
 import { letIn } from '../accessRecords.ts';
 import type { HttpDeps } from '../deps.ts';
 import { resource } from '../resource.ts';
+import { EXCHANGE } from './descriptions.ts';
 
 const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const TOKEN_TYPE = 'urn:ietf:params:oauth:token-type';
@@ -69,5 +70,5 @@ export const oidcRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
       scope: access.map(formatScope).join(' '),
     });
   };
-  resource(app, '/oidc/token', { POST: { action: 'open', handler: exchange } });
+  resource(app, '/oidc/token', { POST: { action: 'open', handler: exchange, says: EXCHANGE } });
 };

@@ -14,6 +14,7 @@ import { refuseBegunNamespace } from '../namespace.ts';
 import { baseOf } from '../origin.ts';
 import { goneForReaders } from '../ownWrites.ts';
 import { resource } from '../resource.ts';
+import { BEGIN_LOGIN, FINISH_LOGIN } from './descriptions.ts';
 import { LOGIN_SECONDS, loginCookies } from './loginCookie.ts';
 
 type Named = { Params: { provider: string }; Querystring: Readonly<Record<string, unknown>> };
@@ -134,6 +135,6 @@ export const peopleRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
   };
 
   // Whoever it is shows it to the provider, which tells.
-  resource(app, '/oidc/:provider', { GET: { action: 'open', handler: begin } });
-  resource(app, '/oidc/:provider/callback', { GET: { action: 'open', handler: finish } });
+  resource(app, '/oidc/:provider', { GET: { action: 'open', handler: begin, says: BEGIN_LOGIN } });
+  resource(app, '/oidc/:provider/callback', { GET: { action: 'open', handler: finish, says: FINISH_LOGIN } });
 };

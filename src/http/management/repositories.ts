@@ -1,42 +1,33 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LONGEST_DESCRIPTION, type Visibility } from '../../events/repository.ts';
 import { MOST_TAG_RULES, parseTagRules } from '../../oci/tagRules.ts';
-import { type CatalogEntry, catalog } from '../../projections/catalog.ts';
-import { type Repository, repositories } from '../../projections/repositories.ts';
+import { catalog } from '../../projections/catalog.ts';
+import { repositories } from '../../projections/repositories.ts';
 import { change } from '../change.ts';
 import { deleteRepository } from '../deleteRepository.ts';
 import type { HttpDeps } from '../deps.ts';
 import { described } from '../described.ts';
+import { sendJson } from '../jsonStream.ts';
 import { goneForReaders } from '../ownWrites.ts';
 import { repositoryOf } from '../permit.ts';
-import { countReadable, pageOfReadable, readableOf } from '../readable.ts';
-import { answer, object, TEXT, TIME } from '../schemas.ts';
-import { memberNamed, namesOfUsers } from './names.ts';
-import { PAGE_PARAMETERS, type PageQuery, pageAnswer, pageOf, pageSchema, walkTo } from './page.ts';
-import { permitHere, timeOf } from './route.ts';
+import { upToDate } from '../reported.ts';
+import { answer, object } from '../schemas.ts';
+import { memberNamed } from './names.ts';
+import { PAGE_PARAMETERS, type PageQuery, pageAnswer, pageOf, pageSchema } from './page.ts';
+import { REPOSITORY, REPOSITORY_FIELDS, type Shown, shownOf, VISIBILITY } from './repositoriesShown.ts';
+import { pageOfTags, TAG, TAG_PARAMETERS, type TagQuery, tagSpanOf, tagsShown } from './repositoriesTags.ts';
+import { permitHere } from './route.ts';
 
 type Named = { Params: { name: string } };
 type Rules = Named & { Body: { rules: readonly string[] } };
 type Changes = Readonly<{ description?: string; visibility?: Visibility; owner?: string }>;
-type Answered = Readonly<Record<string, unknown>>;
 
 const TAGS = ['Repositories'] as const;
 export const NAME_IN_PATH = {
   type: 'object',
   properties: { name: { type: 'string', description: 'The name of the repository, slashes and all.', example: 'team/app' } },
 } as const;
-const COUNT = { type: 'integer', minimum: 0 } as const;
-const VISIBILITY = { enum: ['private', 'public'] } as const;
-const REPOSITORY = answer({
-  name: TEXT,
-  description: TEXT,
-  visibility: VISIBILITY,
-  owner: { type: ['string', 'null'], description: 'A username. null: nobody, so that administrators see to it.' },
-  created_at: TIME,
-  updated_at: { ...TIME, description: 'When a manifest was last pushed to it.' },
-  manifest_count: COUNT,
-  tag_count: COUNT,
-});
+const DETAILS = answer({ ...REPOSITORY_FIELDS, tags: { type: 'array', items: TAG, description: 'By name.' } });
 const CHANGES = object({
   description: { type: 'string', maxLength: LONGEST_DESCRIPTION },
   visibility: VISIBILITY,
@@ -56,65 +47,36 @@ const RULES = {
   additionalProperties: false,
 } as const;
 
-/** Repositories as they are answered. @param entries what the catalog knows of each */
-const shown = async (
-  { views }: HttpDeps,
-  found: readonly Repository[],
-  entries: readonly (CatalogEntry | undefined)[],
-): Promise<readonly Answered[]> => {
-  const owners = await namesOfUsers(
-    views,
-    found.flatMap(({ ownerId }) => ownerId ?? []),
-  );
-  return found.map(({ name, repositoryId, description, visibility, ownerId, createdAt }, index) => {
-    const entry = entries[index]?.repositoryId === repositoryId ? entries[index] : undefined;
-    return {
-      name,
-      description,
-      visibility,
-      owner: ownerId === null ? null : (owners.get(ownerId) ?? null),
-      created_at: timeOf(createdAt),
-      updated_at: timeOf(entry?.lastPushedAt ?? createdAt),
-      manifest_count: entry?.manifests ?? 0,
-      tag_count: entry?.tags ?? 0,
-    };
-  });
-};
-
-/** `/api/v1/repositories`, each repository by its name, and what stands behind its `/-/`. */
+/** `/api/v1/repositories/`, each repository by its name, and what stands behind its `/-/`. */
 export const repositoryRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
   const { views } = deps;
 
-  const shownOne = async (name: string): Promise<Answered> => {
-    const [repository, entry] = await Promise.all([views.get(repositories, name), views.get(catalog, name)]);
-    const [one] = await shown(deps, repository === undefined ? [] : [repository], [entry]);
-    return one ?? {};
+  /** Where it ends in this very moment it is not found. */
+  const shownOne = async (request: FastifyRequest<Named>): Promise<Shown | undefined> => {
+    await upToDate(deps);
+    request.repository = await views.get(repositories, repositoryOf(request).name);
+    const [one] = await shownOf(deps, [repositoryOf(request)]);
+    return one;
   };
 
-  const list = async ({ caller, query }: FastifyRequest<{ Querystring: PageQuery }>) => {
-    const page = pageOf(query);
-    const readable = await readableOf(views, caller);
-    const [entries, total] = await Promise.all([
-      walkTo<CatalogEntry>(page, (behind, limit) => pageOfReadable(views, readable, { after: behind?.name ?? '', limit })),
-      countReadable(views, readable),
+  const show = async (request: FastifyRequest<Named & { Querystring: TagQuery }>, reply: FastifyReply) => {
+    const span = tagSpanOf(request.query);
+    const repository = repositoryOf(request);
+    await upToDate(deps);
+    const [one] = await shownOf(deps, [repository]);
+    return sendJson(request, reply, { ...one, tags: tagsShown(views, repository.repositoryId, span) });
+  };
+
+  const listTags = async (request: FastifyRequest<Named & { Querystring: PageQuery }>) => {
+    const page = pageOf(request.query);
+    const repository = repositoryOf(request);
+    const [found, entry] = await Promise.all([
+      pageOfTags(views, repository.repositoryId, page),
+      views.get(catalog, repository.name),
     ]);
-    const found = await views.getMany(
-      repositories,
-      entries.map(({ name }) => name),
-    );
-    const both = entries.flatMap((entry, index) => {
-      const repository = found[index];
-      return repository === undefined ? [] : [{ entry, repository }];
-    });
-    const items = await shown(
-      deps,
-      both.map(({ repository }) => repository),
-      both.map(({ entry }) => entry),
-    );
-    return pageAnswer('repositories', items, total, page);
+    const total = entry?.repositoryId === repository.repositoryId ? entry.tags : 0;
+    return pageAnswer('tags', found, total, page);
   };
-
-  const show = async (request: FastifyRequest<Named>) => shownOne(repositoryOf(request).name);
 
   // Answered once no reader sees the old state: what was made private must be so by then.
   const describe = async (request: FastifyRequest<Named & { Body: Changes }>) => {
@@ -124,7 +86,7 @@ export const repositoryRoutes = (app: FastifyInstance, deps: HttpDeps): void => 
     const ownerId = owner === undefined ? {} : { ownerId: (await memberNamed(deps, owner, 'owner')).userId };
     const command = { type: 'DescribeRepository', repository: name, ...changes, ...ownerId } as const;
     await goneForReaders(deps, await change(deps, request, command));
-    return shownOne(name);
+    return shownOne(request);
   };
 
   const remove = async (request: FastifyRequest<Named>, reply: FastifyReply) => {
@@ -155,22 +117,16 @@ export const repositoryRoutes = (app: FastifyInstance, deps: HttpDeps): void => 
     handler: describe,
   } as const;
 
-  described(app, '/repositories', {
-    GET: {
-      action: 'catalog',
-      schema: {
-        summary: 'Lists the repositories that you may read, as far as they hold a manifest, by name.',
-        tags: TAGS,
-        querystring: { type: 'object', properties: PAGE_PARAMETERS },
-        response: { 200: pageSchema(REPOSITORY, 'repositories') },
-      },
-      handler: list,
-    },
-  });
   described(app, '/repositories/:name', {
     GET: {
       action: 'pull',
-      schema: { summary: 'Shows a repository.', tags: TAGS, params: NAME_IN_PATH, response: { 200: REPOSITORY } },
+      schema: {
+        summary: 'Shows a repository with its tags.',
+        tags: TAGS,
+        params: NAME_IN_PATH,
+        querystring: { type: 'object', properties: TAG_PARAMETERS },
+        response: { 200: DETAILS },
+      },
       handler: show,
     },
     PUT: changing,
@@ -184,6 +140,19 @@ export const repositoryRoutes = (app: FastifyInstance, deps: HttpDeps): void => 
         response: { 204: { type: 'null' } },
       },
       handler: remove,
+    },
+  });
+  described(app, '/repositories/:name/-/tags', {
+    GET: {
+      action: 'pull',
+      schema: {
+        summary: 'Lists the tags of a repository by name.',
+        tags: TAGS,
+        params: NAME_IN_PATH,
+        querystring: { type: 'object', properties: PAGE_PARAMETERS },
+        response: { 200: pageSchema(TAG, 'tags') },
+      },
+      handler: listTags,
     },
   });
   described(app, '/repositories/:name/-/immutability', {

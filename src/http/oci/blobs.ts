@@ -9,6 +9,7 @@ import { goneForReaders } from '../ownWrites.ts';
 import { repositoryOf } from '../permit.ts';
 import { resource } from '../resource.ts';
 import { itsTurn } from '../turn.ts';
+import { DELETE_BLOB, GET_BLOB } from './descriptions.ts';
 import { matchesEtag, rangeOf, type Span } from './ranges.ts';
 
 type Request = FastifyRequest<{ Params: { name: string; digest: string } }>;
@@ -46,7 +47,7 @@ export const blobRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
       const headers = { ...reply.getHeaders(), 'content-length': span.end - span.start + 1 };
       reply.hijack();
       raw.writeHead(status, headers as Record<string, string | number>);
-      await blob.copyTo(raw, span.start, span.end);
+      await blob.copyTo(raw, span.start, span.end, deps.live.throughput.moved.blobDownload);
       raw.end();
     } catch (error) {
       reply.raw.destroy();
@@ -91,7 +92,7 @@ export const blobRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
   };
 
   resource(app, '/:name/blobs/:digest', {
-    GET: { action: 'pull', handler: get },
-    DELETE: { action: 'delete', handler: remove },
+    GET: { action: 'pull', handler: get, says: GET_BLOB },
+    DELETE: { action: 'delete', handler: remove, says: DELETE_BLOB },
   });
 };

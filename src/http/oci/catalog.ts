@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { HttpDeps } from '../deps.ts';
 import { pageOfReadable, readableOf } from '../readable.ts';
 import { resource } from '../resource.ts';
+import { CATALOG } from './descriptions.ts';
 import { nextPage, type PageQuery, pageOf } from './paging.ts';
 
 type Request = FastifyRequest<{ Querystring: PageQuery }>;
@@ -17,5 +18,5 @@ export const catalogRoutes = (app: FastifyInstance, { views }: HttpDeps): void =
     return { repositories };
   };
 
-  resource(app, '/_catalog', { GET: { action: 'catalog', handler: list } });
+  resource(app, '/_catalog', { GET: { action: 'catalog', handler: list, says: CATALOG } });
 };

@@ -17,6 +17,7 @@ export const OCI_WORDING: Wording = {
   METHOD_NOT_ALLOWED: { status: 405, code: 'UNSUPPORTED' },
   MISDIRECTED: { status: 421, code: 'DENIED' },
   NAME_INVALID: { status: 400, code: 'NAME_INVALID' },
+  NOT_ACCEPTABLE: { status: 406, code: 'UNSUPPORTED' },
   NOT_FOUND: { status: 404, code: 'UNSUPPORTED' },
   PRECONDITION_FAILED: { status: 412, code: 'DENIED' },
   RANGE_INVALID: { status: 416, code: 'BLOB_UPLOAD_INVALID' },

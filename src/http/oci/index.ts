@@ -7,6 +7,7 @@ import { resource } from '../resource.ts';
 import { blobRoutes } from './blobs.ts';
 import { catalogRoutes } from './catalog.ts';
 import { challengeFor } from './challenge.ts';
+import { VERSION } from './descriptions.ts';
 import { API_VERSION, OCI_REFUSING } from './errors.ts';
 import { ociRefusing } from './guard.ts';
 import { manifestRoutes } from './manifests.ts';
@@ -45,6 +46,7 @@ export const ociSurface =
       GET: {
         action: 'version',
         handler: async () => ({ registry: 'GhostDock Registry', version: deps.version, features: ['oauth'] }),
+        says: VERSION,
       },
     });
     catalogRoutes(app, deps);

@@ -18,6 +18,7 @@ import { goneForReaders, seenOrWarned } from '../ownWrites.ts';
 import { ownerIdOf, repositoryOf } from '../permit.ts';
 import { countPull } from '../rateLimit.ts';
 import { resource } from '../resource.ts';
+import { DELETE_MANIFEST, GET_MANIFEST, PUT_MANIFEST } from './descriptions.ts';
 import { etagsIn, matchesEtag } from './ranges.ts';
 
 type ByReference = { Params: { name: string; reference: string }; Querystring: { tag?: string | readonly string[] } };
@@ -171,6 +172,7 @@ export const manifestRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
       status: 200,
       bytes: size,
     });
+    if (request.method === 'GET') deps.live.throughput.moved.manifestDownload(size);
     return sendBody(reply, size, body);
   };
 
@@ -193,6 +195,7 @@ export const manifestRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     const reference = parseReference(params.reference);
     const tagged = tagsOf(reference, query.tag);
     const bytes = await bodyOf(request, deps.settings.largestManifest);
+    deps.live.throughput.moved.manifestUpload(bytes.length);
     const digest = digestFor(reference, bytes);
     const content = readManifest(bytes, request.headers['content-type']);
     const precondition = preconditionOf(request, reference);
@@ -234,8 +237,8 @@ export const manifestRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
   };
 
   resource(app, '/:name/manifests/:reference', {
-    GET: { action: 'pull', handler: get },
-    PUT: { action: 'push', handler: put },
-    DELETE: { action: 'delete', handler: remove },
+    GET: { action: 'pull', handler: get, says: GET_MANIFEST },
+    PUT: { action: 'push', handler: put, says: PUT_MANIFEST },
+    DELETE: { action: 'delete', handler: remove, says: DELETE_MANIFEST },
   });
 };

@@ -8,6 +8,8 @@ const withoutNeedlessEncoding = (path: string): string =>
   path.includes('%') ? path.replace(UNRESERVED, (_encoded, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))) : path;
 
 const MANAGED = '/api/v1/repositories/';
+const MONITORED = '/api/registry/repositories/';
+const BEFORE_NAMES = ['/v2/', MANAGED, MONITORED];
 /** What no name contains, and what a repository's own resources stand behind in the management API. */
 const BEHIND_NAME = '/-/';
 
@@ -16,18 +18,19 @@ const MEANT_AS_NAME = /^[a-z0-9](?:[\w./-]|%2f)*$/i;
 
 /**
  * Repository names contain slashes, so what a `/v2/` path asks for is told by its end, from right to left: a repository may itself
- * be called `a/manifests/b` or `tags/list`; where its end says nothing, it is all name. In `/api/v1/repositories/` names end at `/-/`.
+ * be called `a/manifests/b` or `tags/list`; where its end says nothing, it is all name. In `/api/v1/repositories/`, and in the monitoring
+ * API's `/api/registry/repositories/`, names end at `/-/`.
  * Rewrites the path so that the name is one segment, its slashes encoded, and the router's declarative patterns fit. Everything else
  * is left as it is.
  * @param prefix what a proxy that strips nothing leaves before the registry's own paths
  */
 export const withNameAsSegment = (target: string, prefix = ''): string => {
   const url = withoutPrefix(target.startsWith('/') ? target : target.replace(ORIGIN, ''), prefix);
-  const before = url.startsWith('/v2/') ? '/v2/' : url.startsWith(MANAGED) ? MANAGED : undefined;
+  const before = BEFORE_NAMES.find((beginning) => url.startsWith(beginning));
   if (before === undefined) return url;
   const query = url.indexOf('?');
   const path = withoutNeedlessEncoding(query === -1 ? url : url.slice(0, query));
-  const end = before === MANAGED ? managedNameEnd(path) : nameEnd(path);
+  const end = before === '/v2/' ? nameEnd(path) : managedNameEnd(path);
   if (end <= before.length) return url;
   const name = path.slice(before.length, end).replaceAll('/', '%2F');
   return `${before}${name}${path.slice(end)}${query === -1 ? '' : url.slice(query)}`;

@@ -7,6 +7,7 @@ import type { Repository } from '../../projections/repositories.ts';
 import type { Page, Query } from '../../projections/views/views.ts';
 import type { HttpDeps } from '../deps.ts';
 import { resource } from '../resource.ts';
+import { REFERRERS } from './descriptions.ts';
 import { lastOf, type PageQuery, pageOf } from './paging.ts';
 
 type Asked = PageQuery & Readonly<{ artifactType?: string | readonly string[] }>;
@@ -77,5 +78,5 @@ export const referrerRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     return reply.type(OCI_INDEX).send(Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests })));
   };
 
-  resource(app, '/:name/referrers/:digest', { GET: { action: 'pull', handler: list } });
+  resource(app, '/:name/referrers/:digest', { GET: { action: 'pull', handler: list, says: REFERRERS } });
 };

@@ -3,6 +3,7 @@ import { deleteRepository } from '../deleteRepository.ts';
 import type { HttpDeps } from '../deps.ts';
 import { repositoryOf } from '../permit.ts';
 import { resource } from '../resource.ts';
+import { DELETE_REPOSITORY } from './descriptions.ts';
 
 /** `DELETE /v2/<name>`, an extension: the repository with everything in it. */
 export const repositoryRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
@@ -12,5 +13,5 @@ export const repositoryRoutes = (app: FastifyInstance, deps: HttpDeps): void => 
     return reply.code(202).send({ message: 'Repository deleted', manifestsDeleted });
   };
 
-  resource(app, '/:name', { DELETE: { action: 'delete', handler: remove } });
+  resource(app, '/:name', { DELETE: { action: 'delete', handler: remove, says: DELETE_REPOSITORY } });
 };

@@ -3,6 +3,7 @@ import { tagKey, tags } from '../../projections/tags.ts';
 import type { HttpDeps } from '../deps.ts';
 import { repositoryOf } from '../permit.ts';
 import { resource } from '../resource.ts';
+import { TAGS } from './descriptions.ts';
 import { nextPage, type PageQuery, pageOf } from './paging.ts';
 
 type Request = FastifyRequest<{ Params: { name: string }; Querystring: PageQuery }>;
@@ -20,5 +21,5 @@ export const tagRoutes = (app: FastifyInstance, { views }: HttpDeps): void => {
     return { name, tags: names };
   };
 
-  resource(app, '/:name/tags/list', { GET: { action: 'pull', handler: list } });
+  resource(app, '/:name/tags/list', { GET: { action: 'pull', handler: list, says: TAGS } });
 };

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
-import { endedMeanwhile, type PlacedBlob, type Upload, type UploadOwner } from '../../blobs/blobs.ts';
+import { type AppendOptions, endedMeanwhile, type PlacedBlob, type Upload, type UploadOwner } from '../../blobs/blobs.ts';
 import { type ErrorCode, isRefusal, RegistryError } from '../../errors.ts';
 import { type Algorithm, algorithmOf, type Digest, isAlgorithm, isDigest, parseDigest } from '../../oci/digest.ts';
 import { linkKey, links } from '../../projections/links.ts';
@@ -13,6 +13,7 @@ import { seenOrWarned } from '../ownWrites.ts';
 import { ownerIdOf } from '../permit.ts';
 import { resource } from '../resource.ts';
 import { announcedChunk } from './chunks.ts';
+import { BEGIN_UPLOAD, CANCEL_UPLOAD, FINISH_UPLOAD, UPLOAD_CHUNK, UPLOAD_STATUS } from './descriptions.ts';
 import { mounting } from './mounts.ts';
 
 type Query = Readonly<{ digest?: string; mount?: string; from?: string; 'digest-algorithm'?: string }>;
@@ -55,6 +56,10 @@ const created = (reply: FastifyReply, name: string, digest: Digest): FastifyRepl
 /** `/v2/<name>/blobs/uploads/` and the sessions below it. */
 export const uploadRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
   const { uploads } = deps.blobs;
+  const chunkOf = (request: Request): AppendOptions => ({
+    ...announcedChunk(request),
+    came: deps.live.throughput.moved.blobUpload,
+  });
   const mounted = mounting(deps);
   const finished = new LRUCache<string, true>({ max: MOST_FINISHED, ttl: REPEATED_WITHIN });
 
@@ -79,7 +84,7 @@ export const uploadRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     const owner = ownerOf(request, name);
     const { id } = await uploads.begin(owner, algorithmOf(digest));
     try {
-      if (hasBody(request)) await uploads.append(id, owner, request.raw, { ...announcedChunk(request), digest });
+      if (hasBody(request)) await uploads.append(id, owner, request.raw, { ...chunkOf(request), digest });
       await link(request, reply, name, await uploads.finish(id, owner, digest));
     } catch (error) {
       await uploads.cancel(id, owner).catch(() => undefined);
@@ -126,7 +131,7 @@ export const uploadRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
 
   const patch = async (request: Request, reply: FastifyReply) => {
     const open = session(request);
-    const upload = await oriented(reply, open, () => uploads.append(open.id, open.owner, request.raw, announcedChunk(request)));
+    const upload = await oriented(reply, open, () => uploads.append(open.id, open.owner, request.raw, chunkOf(request)));
     return reply.code(202).headers(sessionHeaders(open.name, upload)).send();
   };
 
@@ -139,7 +144,7 @@ export const uploadRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     let refusal: unknown;
     let upTo: number | undefined;
     try {
-      ({ size: upTo } = await uploads.append(id, owner, request.raw, { ...announcedChunk(request), digest }));
+      ({ size: upTo } = await uploads.append(id, owner, request.raw, { ...chunkOf(request), digest }));
     } catch (error) {
       if (!BROUGHT_BEFORE.some((code) => isRefusal(error, code))) throw error;
       refusal = error;
@@ -189,11 +194,11 @@ export const uploadRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     return reply.code(204).send();
   };
 
-  resource(app, '/:name/blobs/uploads', { POST: { action: 'push', handler: begin } });
+  resource(app, '/:name/blobs/uploads', { POST: { action: 'push', handler: begin, says: BEGIN_UPLOAD } });
   resource(app, '/:name/blobs/uploads/:upload', {
-    GET: { action: 'push', handler: status },
-    PATCH: { action: 'push', handler: patch },
-    PUT: { action: 'push', handler: finish },
-    DELETE: { action: 'push', handler: cancel },
+    GET: { action: 'push', handler: status, says: UPLOAD_STATUS },
+    PATCH: { action: 'push', handler: patch, says: UPLOAD_CHUNK },
+    PUT: { action: 'push', handler: finish, says: FINISH_UPLOAD },
+    DELETE: { action: 'push', handler: cancel, says: CANCEL_UPLOAD },
   });
 };

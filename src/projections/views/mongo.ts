@@ -8,6 +8,7 @@ import { type Ledger, openLedger } from './mongoLedger.ts';
 import { lookupsBy } from './mongoLookups.ts';
 import { collectionOf, compileCount, compileFind, indexesOf, META } from './mongoQuery.ts';
 import { writeGuarded } from './mongoWrites.ts';
+import { checkedMost } from './sqliteQuery.ts';
 import type { Commit, Fault, Page, Query, Views } from './views.ts';
 
 export type MongoViewsOptions = Readonly<{
@@ -170,10 +171,14 @@ const viewsOn = (collections: Collections, ledger: Ledger, { now, guard }: Requi
 
   return {
     get: (projection, key) => reaching(() => get(projection, key)),
+    getAtOnce: (projection, key) => reaching(() => get(projection, key)),
     getMany: (projection, keys) => reaching(async () => (await readAll(projection, keys)).map(({ value }) => value)),
     getPlaced: (projection, keys) => reaching(() => readAll(projection, keys)),
     find: (projection, query) => reaching(() => find(projection, query)),
-    count: (projection, where = {}) => reaching(async () => readable(projection).countDocuments(compileCount(where))),
+    count: (projection, where = {}, atMost) =>
+      reaching(async () =>
+        readable(projection).countDocuments(compileCount(where), atMost === undefined ? {} : { limit: checkedMost(atMost) }),
+      ),
     totals: (projection) =>
       reaching(async () => {
         readable(projection);

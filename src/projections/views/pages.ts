@@ -4,14 +4,14 @@ import type { Page, Query, Views } from './views.ts';
 /**
  * Everything that a query finds, a page of `limit` at a time: each begins behind the last one, whatever has been deleted or changed
  * meanwhile. No page is empty.
- * @param query its `sort` in ascending order, if it has one
+ * @param query its `sort` in ascending order, if it has one; `after` where to begin
  */
 export async function* pagesOf<D extends Document>(
   views: Pick<Views, 'find'>,
   view: Projection<D>,
-  query: Omit<Query, 'after'>,
+  query: Query,
 ): AsyncGenerator<Page<D>['items']> {
-  let after: Query['after'];
+  let { after } = query;
   for (;;) {
     const { items, more } = await views.find(view, { ...query, ...(after && { after }) });
     const last = items.at(-1);

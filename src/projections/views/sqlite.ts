@@ -114,6 +114,11 @@ const viewsOn = (
     return table;
   };
 
+  const read = <D extends Document>(projection: Projection<D>, key: string): Placed<D> => {
+    const table = tableFor(projection);
+    return sound(() => table.read(key) as Placed<D>);
+  };
+
   const readAll = <D extends Document>(projection: Projection<D>, keys: readonly string[]): readonly Placed<D>[] => {
     const table = tableFor(projection);
     return sound(() => keys.map((key) => table.read(key) as Placed<D>));
@@ -143,13 +148,14 @@ const viewsOn = (
       );
 
   return {
-    get: async (projection, key) => readAll(projection, [key])[0]?.value,
+    get: async (projection, key) => read(projection, key).value,
+    getAtOnce: (projection, key) => read(projection, key).value,
     getMany: async (projection, keys) => readAll(projection, keys).map(({ value }) => value),
     getPlaced: async (projection, keys) => readAll(projection, keys),
     find: async (projection, query) => find(projection, query),
-    count: async (projection, where = {}) => {
+    count: async (projection, where = {}, atMost) => {
       tableFor(projection);
-      return Number(sound(() => run(compileCount(projection, where)))[0]?.[0]);
+      return Number(sound(() => run(compileCount(projection, where, atMost)))[0]?.[0]);
     },
     totals: async (projection) => {
       tableFor(projection);

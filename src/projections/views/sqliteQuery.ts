@@ -14,7 +14,7 @@ const clause = (sql: string, ...parameters: SQLInputValue[]): Clause => ({ sql, 
 const bound = (end: End, sql: string, ...parameters: SQLInputValue[]): Clause => ({ sql, parameters, end });
 
 /** Up to this many values of `$in` each get a scan of their own, so that a page of their union comes sorted out of the index. */
-const MOST_SCANS = 50;
+export const MOST_SCANS = 50;
 
 /**
  * The least text after every text that begins with `prefix`, in byte order, which in UTF-8 is the order of code points.
@@ -160,6 +160,12 @@ const clausesOf = (
   return [...whereClauses(projection, others), ...end, ...behind];
 };
 
+/** @throws RangeError */
+export const checkedMost = (atMost: number): number => {
+  if (Number.isInteger(atMost) && atMost >= 1) return atMost;
+  throw new RangeError('At least one document is looked for.');
+};
+
 /** Every document of a page and the first of the next. Undefined where nothing can be found. */
 export const compileFind = (projection: Shape, { where = {}, sort = [], after, limit }: Query): Compiled | undefined => {
   if (!Number.isInteger(limit) || limit < 1 || limit > LARGEST_PAGE)
@@ -187,10 +193,10 @@ export const compileFind = (projection: Shape, { where = {}, sort = [], after, l
   };
 };
 
-export const compileCount = (projection: Shape, where: Where): Compiled => {
+export const compileCount = (projection: Shape, where: Where, atMost?: number): Compiled => {
   const clauses = whereClauses(projection, where);
-  return {
-    sql: [`select count(*) from ${tableOf(projection)} where doc is not null`, ...clauses.map(({ sql }) => sql)].join(' and '),
-    parameters: clauses.flatMap(({ parameters }) => parameters),
-  };
+  const rest = [`from ${tableOf(projection)} where doc is not null`, ...clauses.map(({ sql }) => sql)].join(' and ');
+  const parameters = clauses.flatMap(({ parameters: some }) => some);
+  if (atMost === undefined) return { sql: `select count(*) ${rest}`, parameters };
+  return { sql: `select count(*) from (select 1 ${rest} limit ?)`, parameters: [...parameters, checkedMost(atMost)] };
 };

@@ -60,12 +60,15 @@ export type Fault = Readonly<{ position: Position; type: string; message: string
  */
 export type Views = Readonly<{
   get: <D extends Document>(view: Projection<D>, key: string) => Promise<D | undefined>;
+  /** As `get`, and at once where the documents are at hand: then it throws what `get` rejects with. */
+  getAtOnce: <D extends Document>(view: Projection<D>, key: string) => D | undefined | Promise<D | undefined>;
   /** In the order of `keys`. */
   getMany: <D extends Document>(view: Projection<D>, keys: readonly string[]) => Promise<readonly (D | undefined)[]>;
   /** With positions and tombstones, for those who apply events: deciders and projectors. Never seen: ORIGIN, undefined. */
   getPlaced: <D extends Document>(view: Projection<D>, keys: readonly string[]) => Promise<readonly Placed<D>[]>;
   find: <D extends Document>(view: Projection<D>, query: Query) => Promise<Page<D>>;
-  count: <D extends Document>(view: Projection<D>, where?: Where) => Promise<number>;
+  /** @param atMost where so many are found, no more are looked for; 1 or more */
+  count: <D extends Document>(view: Projection<D>, where?: Where, atMost?: number) => Promise<number>;
   /** Where nothing was added up yet: ORIGIN and no sums. */
   totals: <D extends Document>(view: Projection<D>) => Promise<PlacedTotals>;
   cursor: (stream: string) => Promise<Cursor | undefined>;

@@ -47,7 +47,7 @@ describe('repositories', () => {
   describe('are described', () => {
     it('with what is known of them', async () => {
       const { created_at: created, updated_at: updated, ...rest } = await expectStatus(200, ann, 'GET', at('ann/app'));
-      expect(rest).to.deep.equal({
+      expect(rest).to.include({
         ...{ name: 'ann/app', description: '', visibility: 'private', owner: 'ann', manifest_count: 1, tag_count: 1 },
       });
       expect([created, updated]).to.satisfy((times: readonly string[]) => times.every((time) => /^\d{4}-.*Z$/.test(time)));

@@ -1,0 +1,25 @@
+import type { HttpDeps } from './deps.ts';
+import { type Collector, counter, type Family, gauge, untyped } from './metricFamily.ts';
+import { type Totals, totalsNow } from './totals.ts';
+
+const familiesOf = ({ summary, users, pulls }: Totals): readonly Family[] => [
+  untyped('repositories_total', 'Repositories with at least one manifest.', summary.repositories),
+  untyped('users_total', 'Users, without those that were deleted.', users),
+  counter('pulls_total', 'Manifests pulled, as the access log has recorded them.', pulls),
+  counter('pushes_total', 'Manifests stored, ever.', summary.pushes),
+  gauge('storage_bytes', 'Bytes of the blobs that repositories link, each blob once.', summary.uniqueBytes),
+  gauge('storage_logical_bytes', 'Bytes of the blobs, once for each repository that links them.', summary.logicalBytes),
+  gauge('images', 'Tags, and manifests without a tag.', summary.totalManifests),
+  gauge('tags', 'Tags.', summary.tags),
+  gauge('manifests', 'Manifests, once for each repository that has them.', summary.manifests),
+  gauge('blobs', 'Blobs that repositories link, each once.', summary.blobs),
+  gauge('unreferenced_blobs', 'Linked blobs that no manifest names.', summary.unreferencedBlobs),
+  gauge('unreferenced_bytes', 'Bytes of the linked blobs that no manifest names.', summary.unreferencedBytes),
+  gauge('orphaned_manifests', 'Manifests that the next collection would remove.', summary.orphanedManifests),
+];
+
+/** What the registry holds: from the views, without waiting until they have caught up. */
+export const totalsCollector = (deps: Parameters<typeof totalsNow>[0] & Pick<HttpDeps, 'version'>): Collector => ({
+  name: 'totals',
+  collect: async () => familiesOf(await totalsNow(deps)),
+});
