@@ -7,7 +7,7 @@ import { patiently } from './inTime.ts';
 import { CHALLENGING } from './managementErrors.ts';
 import { type Collector, type Family, gauge } from './metricFamily.ts';
 import { requestCollector } from './metricsOfRequests.ts';
-import { totalsCollector } from './metricsOfTotals.ts';
+import { totalsCollectors } from './metricsOfTotals.ts';
 import { CONTENT_TYPE, metricsText } from './metricsText.ts';
 import { permitRoutes } from './permit.ts';
 import { refuse } from './refusal.ts';
@@ -62,7 +62,7 @@ const metricsRoute = (app: FastifyInstance, deps: HttpDeps, action: 'open' | 'mo
       action,
       handler: async (_request: FastifyRequest, reply: FastifyReply) => {
         const version = gauge('version_info', 'The release that runs.', [{ value: 1, labels: { version: deps.version } }]);
-        collect ??= collecting([...deps.collectors, requestCollector(deps.requests), totalsCollector(deps)]);
+        collect ??= collecting([...deps.collectors, requestCollector(deps.requests), ...totalsCollectors(deps)]);
         reply.headers(HEADERS).type(CONTENT_TYPE);
         return await metricsText([version, ...(await collect())]);
       },

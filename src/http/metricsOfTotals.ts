@@ -1,11 +1,10 @@
 import type { HttpDeps } from './deps.ts';
 import { type Collector, counter, type Family, gauge, untyped } from './metricFamily.ts';
-import { type Totals, totalsNow } from './totals.ts';
+import { countersAt, type Summary } from './summary.ts';
+import { pullsNow, usersNow } from './totals.ts';
 
-const familiesOf = ({ summary, users, pulls }: Totals): readonly Family[] => [
+const familiesOf = (summary: Summary): readonly Family[] => [
   untyped('repositories_total', 'Repositories with at least one manifest.', summary.repositories),
-  untyped('users_total', 'Users, without those that were deleted.', users),
-  counter('pulls_total', 'Manifests pulled, as the access log has recorded them.', pulls),
   counter('pushes_total', 'Manifests stored, ever.', summary.pushes),
   gauge('storage_bytes', 'Bytes of the blobs that repositories link, each blob once.', summary.uniqueBytes),
   gauge('storage_logical_bytes', 'Bytes of the blobs, once for each repository that links them.', summary.logicalBytes),
@@ -18,8 +17,17 @@ const familiesOf = ({ summary, users, pulls }: Totals): readonly Family[] => [
   gauge('orphaned_manifests', 'Manifests that the next collection would remove.', summary.orphanedManifests),
 ];
 
-/** What the registry holds: from the views, without waiting until they have caught up. */
-export const totalsCollector = (deps: Parameters<typeof totalsNow>[0] & Pick<HttpDeps, 'version'>): Collector => ({
-  name: 'totals',
-  collect: async () => familiesOf(await totalsNow(deps)),
-});
+type Deps = Parameters<typeof countersAt>[0] & Pick<HttpDeps, 'views' | 'accessViews' | 'settings'>;
+
+/** What the registry holds: from the views, without waiting until they have caught up. Each from views of its own, which may be away alone. */
+export const totalsCollectors = (deps: Deps): readonly Collector[] => [
+  { name: 'totals', collect: async () => familiesOf(await countersAt(deps, deps.settings.retainUntaggedDays)) },
+  {
+    name: 'users',
+    collect: async () => [untyped('users_total', 'Users, without those that were deleted.', await usersNow(deps))],
+  },
+  {
+    name: 'pulls',
+    collect: async () => [counter('pulls_total', 'Manifests pulled, as the access log has recorded them.', await pullsNow(deps))],
+  },
+];

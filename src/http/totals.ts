@@ -10,15 +10,17 @@ export type Totals = Readonly<{
   pulls: number;
 }>;
 
+export const usersNow = async ({ views }: Pick<HttpDeps, 'views'>): Promise<number> =>
+  (await views.totals(users)).sums.users ?? 0;
+
+export const pullsNow = async ({ accessViews }: Pick<HttpDeps, 'accessViews'>): Promise<number> =>
+  (await accessViews.totals(repositoryPulls)).sums.pulls ?? 0;
+
 /** What the registry holds, as the views show it now: from totals, whatever the registry has grown to. */
 export const totalsNow = async (
   deps: Pick<HttpDeps, 'views' | 'reporting' | 'reported' | 'accessViews' | 'settings'>,
   summary: () => Promise<Summary> = () => countersAt(deps, deps.settings.retainUntaggedDays),
 ): Promise<Totals> => {
-  const [counted, ofUsers, ofPulls] = await Promise.all([
-    summary(),
-    deps.views.totals(users),
-    deps.accessViews.totals(repositoryPulls),
-  ]);
-  return { summary: counted, users: ofUsers.sums.users ?? 0, pulls: ofPulls.sums.pulls ?? 0 };
+  const [counted, ofUsers, ofPulls] = await Promise.all([summary(), usersNow(deps), pullsNow(deps)]);
+  return { summary: counted, users: ofUsers, pulls: ofPulls };
 };
