@@ -2,14 +2,20 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-// `npm test`: all suites, in two processes at a time, because those that drive real clients, servers and disks mostly wait for them.
+// `npm test`: all suites, in four processes at a time, because those that drive real clients, servers and disks mostly wait for them.
 // Arguments go to one mocha as they are: `npm test -- test/oci/digest.spec.ts`.
 
 const MOCHA = fileURLToPath(new URL('../node_modules/mocha/bin/mocha.js', import.meta.url));
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 
-/** The suites that compute, and those that wait; each takes about as long as the other. */
-const LANES = [['test/*.spec.ts', 'test/!(e2e|blobs)/**/*.spec.ts'], ['test/{e2e,blobs}/**/*.spec.ts']] as const;
+const COMBINATIONS = 'test/http/combinations.spec.ts';
+/** The suites that compute, and those that wait; each lane takes about as long as the others. */
+const LANES = [
+  ['test/*.spec.ts', 'test/!(e2e|blobs)/**/*.spec.ts', '--ignore', COMBINATIONS],
+  [COMBINATIONS, 'test/blobs/**/*.spec.ts'],
+  ['test/e2e/[a-l]*.spec.ts'],
+  ['test/e2e/[m-z]*.spec.ts'],
+] as const;
 
 /** The last line of our reporter. */
 const SUMMARY = /^(\d+) passed, (\d+) failed, (\d+) skipped$/;

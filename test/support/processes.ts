@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -57,15 +58,23 @@ export const scratchFolder = (): Readonly<{ path: string; remove: () => void }> 
   };
 };
 
-/** A port of the loopback address that nobody listened on a moment ago. */
+const LOWEST_PORT = 12_000;
+/** Below those that systems give out by themselves: a server that is started again finds its port as it left it. */
+const HIGHEST_PORT = 32_000;
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+
+/** A port of the loopback address that nobody listens on, and that nobody is given who asks for any. */
 export const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  for (;;) {
+    const port = LOWEST_PORT + randomInt(HIGHEST_PORT - LOWEST_PORT);
+    if (await isFree(port)) return port;
+  }
 };
 
 /**

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { cleanAtExit, type Environment, type Exit, exitOf, memoryOf, scratchFolder } from './processes.ts';
+import { cleanAtExit, type Environment, type Exit, exitOf, freePort, memoryOf, scratchFolder } from './processes.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const READY = 'GhostDock Registry is ready';
@@ -93,7 +93,8 @@ export const startRegistry = async (options: RegistryOptions = {}): Promise<Regi
   const scratch = options.dataDir === undefined ? scratchFolder() : undefined;
   const dataDir = options.dataDir ?? `${scratch?.path}/data`;
   try {
-    return await start({ ...options, dataDir }, async () => scratch?.remove());
+    const port = options.port ?? (await freePort());
+    return await start({ ...options, dataDir, port }, async () => scratch?.remove());
   } catch (error) {
     scratch?.remove();
     throw error;
