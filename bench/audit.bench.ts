@@ -1,8 +1,8 @@
 import { get, type IncomingMessage } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { DEEPEST } from '../src/http/management/auditPage.ts';
 import { managementSurface } from '../src/http/management/index.ts';
+import { DEEPEST } from '../src/http/management/page.ts';
 import { type Audited, auditDeps, auditedIn, CROWDED, RARE, SMALL, TAG, timeAt } from '../test/support/audited.ts';
 import { scratchFolder } from '../test/support/processes.ts';
 import { type Figure, median, rounded } from './figures.ts';

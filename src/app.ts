@@ -85,7 +85,10 @@ export type App = Readonly<{
 }>;
 
 const requestLimits = ({ limits }: Config, limiters: Limiters): HttpDeps['limits'] => {
-  const limited = (['api', 'pulls', 'anonymousPulls'] as const).map((name) => [name, requestLimit(limiters, name, limits[name])]);
+  const limited = (['api', 'monitoring', 'pulls', 'anonymousPulls'] as const).map((name) => [
+    name,
+    requestLimit(limiters, name, limits[name]),
+  ]);
   return Object.fromEntries(limited.filter(([, limit]) => limit !== undefined));
 };
 

@@ -48,6 +48,7 @@ export type Config = Readonly<{
   /** 0 for no limit. */
   limits: Readonly<{
     api: Readonly<{ perHour: number; perMinute: number }>;
+    monitoring: Readonly<{ perHour: number; perMinute: number }>;
     pulls: Readonly<{ perHour: number }>;
     anonymousPulls: Readonly<{ perHour: number }>;
     failedLogins: Readonly<{ perUserAndAddress: number; perAddress: number; perUser: number; minutes: number }>;
@@ -171,6 +172,7 @@ const limitsOf = (values: Record<string, unknown>): Config['limits'] => {
   const number = (name: Name): number => values[name] as number;
   return {
     api: { perHour: number('GHOSTDOCK_API_REQUESTS_PER_HOUR'), perMinute: number('GHOSTDOCK_API_REQUESTS_PER_MINUTE') },
+    monitoring: { perHour: 0, perMinute: number('GHOSTDOCK_MONITORING_REQUESTS_PER_MINUTE') },
     pulls: { perHour: number('GHOSTDOCK_PULLS_PER_HOUR') },
     anonymousPulls: { perHour: number('GHOSTDOCK_ANONYMOUS_PULLS_PER_HOUR') },
     failedLogins: {

@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import type { RecorderStatus } from './access/recorder.ts';
 import type { AccessRecords } from './access/records.ts';
+import type { Uploads } from './blobs/blobs.ts';
 import type { BufferStatus } from './blobs/buffers.ts';
 import type { BlobStats } from './blobs/counters.ts';
 import type { Certificate } from './certificate.ts';
@@ -83,7 +84,7 @@ export type Measured = Readonly<{
   log: Pick<CountedLog, 'head' | 'counts'>;
   accessLog: Readonly<{ status: () => RecorderStatus }>;
   generations: Readonly<Record<string, { status: () => GenerationStatus }>>;
-  blobs: Readonly<{ stats: () => BlobStats; buffers: () => BufferStatus; sessions: () => Promise<number> }>;
+  blobs: Readonly<{ stats: () => BlobStats; buffers: () => BufferStatus; uploads: Pick<Uploads, 'count'> }>;
   logins: Pick<BoundedQueue, 'status'>;
   tally: Tally;
   throughput: Pick<Throughput, 'totals'>;
@@ -235,7 +236,7 @@ export const collectorsOf = (measured: Measured): readonly Collector[] => {
         ),
       ],
     },
-    { name: 'uploads', collect: async () => [gauge('upload_sessions', 'Uploads under way.', await blobs.sessions())] },
+    { name: 'uploads', collect: async () => [gauge('upload_sessions', 'Uploads under way.', await blobs.uploads.count())] },
     { name: 'disk', collect: () => diskFamilies(dataDir) },
     { name: 'health', collect: async () => healthFamilies(await health()) },
     { name: 'certificate', collect: () => certificateFamilies(measured) },

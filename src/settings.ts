@@ -114,7 +114,7 @@ export const SETTINGS = {
   ),
   GHOSTDOCK_RETAIN_UNTAGGED: text(
     { pattern: `^(${FOREVER}|[0-9]{1,5})$` },
-    'Days for which a manifest is kept whose last tag moved away to another one, or `forever`. The counters show as orphaned what has lost its tag longer ago, and collections will remove just that. One that lost its last tag, index or subject to a delete is not retained; one that never had any stays.',
+    'A manifest whose last tag moved away to another one is kept for at least so many days, and for less than a day more: days are whole ones of UTC. `0` keeps none, `forever` all. The counters show as orphaned what has lost its tag longer ago, and collections will remove just that. One that lost its last tag, index or subject to a delete is not retained; one that never had any stays.',
     '30',
   ),
   GHOSTDOCK_LARGEST_MANIFEST: integer(64 * 1024, 64 * 1024 * 1024, 4 * 1024 * 1024, 'Most bytes of a manifest (413 above).'),
@@ -131,6 +131,12 @@ export const SETTINGS = {
     'Most requests an hour to `/api/v1`, of each user, and of each address without a login (429 above). `0` sets no limit. See docs/limits.md.',
   ),
   GHOSTDOCK_API_REQUESTS_PER_MINUTE: integer(0, 1_000_000_000, 100, 'Most of them in a minute. `0` sets no limit.'),
+  GHOSTDOCK_MONITORING_REQUESTS_PER_MINUTE: integer(
+    0,
+    1_000_000_000,
+    0,
+    'Most requests a minute to the monitoring API, the rest of `/api`, of each user, and of each address without a login (429 above). `0` sets no limit.',
+  ),
   GHOSTDOCK_PULLS_PER_HOUR: integer(
     0,
     1_000_000_000,

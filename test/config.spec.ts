@@ -41,6 +41,7 @@ const DEFAULTS: Config = {
   uploadExpiryMs: 24 * 60 * 60 * 1000,
   limits: {
     api: { perHour: 1000, perMinute: 100 },
+    monitoring: { perHour: 0, perMinute: 0 },
     pulls: { perHour: 0 },
     anonymousPulls: { perHour: 0 },
     failedLogins: { perUserAndAddress: 10, perAddress: 100, perUser: 100, minutes: 15 },
@@ -127,6 +128,7 @@ describe('a setting', () => {
     ['GHOSTDOCK_OIDC_FILE', 'oidc.json', { oidcFile: resolve('oidc.json') }],
     ['GHOSTDOCK_API_REQUESTS_PER_HOUR', '0', limits({ api: { perHour: 0, perMinute: 100 } })],
     ['GHOSTDOCK_API_REQUESTS_PER_MINUTE', '7', limits({ api: { perHour: 1000, perMinute: 7 } })],
+    ['GHOSTDOCK_MONITORING_REQUESTS_PER_MINUTE', '60', limits({ monitoring: { perHour: 0, perMinute: 60 } })],
     ['GHOSTDOCK_PULLS_PER_HOUR', '100', limits({ pulls: { perHour: 100 } })],
     ['GHOSTDOCK_ANONYMOUS_PULLS_PER_HOUR', '50', limits({ anonymousPulls: { perHour: 50 } })],
     ['GHOSTDOCK_FAILED_LOGINS', '3', failedLogins({ perUserAndAddress: 3 })],

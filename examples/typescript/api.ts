@@ -15,7 +15,7 @@ export type Operations = {
   /** Says what a collection of garbage would find. */
   getApiGarbageCollectStats: {
     request: Record<string, never>;
-    answer: { totalBlobs: number; totalManifests: number; unreferencedBlobs: number; orphanedManifests: number; estimatedSpaceToFree: number };
+    answer: { totalBlobs: number; totalManifests: number; unreferencedBlobs: number; orphanedManifests: number; estimatedSpaceToFree: number; recoverableBlobs: number; recoverableBytes: number };
   };
   /** What this node logs, from INFO on, while it does. */
   getApiLogsStream: {
@@ -55,12 +55,12 @@ export type Operations = {
   /** Shows all that the registry holds: counters, repositories with their tags, uploads under way, its health. */
   getApiRegistryState: {
     request: { query?: { limit?: string; after?: string } };
-    answer: { timestamp: number; registryVersion: "2.0"; summary: { position: string; totalRepositories: number; totalBlobs: number; totalManifests: number; unreferencedBlobs: number; orphanedManifests: number; estimatedSpaceToFree: number }; storage: { totalBytes: number; uniqueBytes: number; spaceSavings: number; deduplicationRatio: number; uniqueBlobs: number }; repositories: Array<{ name: string; tags: Array<string>; tagCount: number }>; activeSessions: { sessions: Array<{ id: string; startTime: number; lastActivity: number; blobCount: number }>; count: number }; health: { status: "healthy" | "degraded" | "unhealthy"; uptime: number; logStreamClients: number } };
+    answer: { timestamp: number; registryVersion: "2.0"; summary: { position: string; totalRepositories: number; totalBlobs: number; totalManifests: number; unreferencedBlobs: number; orphanedManifests: number; estimatedSpaceToFree: number; recoverableBlobs: number; recoverableBytes: number }; storage: { totalBytes: number; uniqueBytes: number; spaceSavings: number; deduplicationRatio: number; uniqueBlobs: number }; repositories: Array<{ name: string; tags: Array<string>; tagCount: number }>; activeSessions: { sessions: Array<{ id: string; startTime: number; lastActivity: number; blobCount: number }>; count: number }; health: { status: "healthy" | "degraded" | "unhealthy"; uptime: number; logStreamClients: number } };
   };
   /** Shows how much is stored, and what sharing blobs saves. */
   getApiRegistryStorage: {
     request: Record<string, never>;
-    answer: { storage: { totalBytes: number; uniqueBytes: number; spaceSavings: number; deduplicationRatio: number; spaceSavingsPercent: number }; blobs: { totalBlobs: number; uniqueBlobs: number; averageReferencesPerBlob: number }; mostReferencedBlobs: Array<{ digest: string; referenceCount: number; size: number }>; timestamp: number };
+    answer: { storage: { totalBytes: number; uniqueBytes: number; spaceSavings: number; deduplicationRatio: number; spaceSavingsPercent: number; recoverableBlobs: number; recoverableBytes: number }; blobs: { totalBlobs: number; uniqueBlobs: number; averageReferencesPerBlob: number }; mostReferencedBlobs: Array<{ digest: string; referenceCount: number; size: number }>; timestamp: number };
   };
   /** What happens to repositories, on whichever node. */
   getApiRepositoriesStream: {
@@ -80,7 +80,7 @@ export type Operations = {
   /** Lists who did what, in the event log and the access log, the newest first. */
   getAudit: {
     request: { query?: { user?: string; action?: string; resource?: string; from?: string; to?: string; page?: string; limit?: string; cursor?: string } };
-    answer: { logs: Array<{ id: number; timestamp: string; user: string; action: string; resource: string; ip_address: string | null; user_agent: string | null; log: "facts" | "access"; actor: string; token_id: string | null; method: string | null; decision: "allowed" | "refused"; status: number | null; reason: string | null; attempted: string | null; digest: string | null; bytes: number | null; count: number; until: string; request_id: string; event_id: string | null }>; total: number; page: number; limit: number; pagination: { page: number; limit: number; total: number; pages: number }; total_is_exact: boolean; cursor: string | null };
+    answer: { logs: Array<{ id: number; timestamp: string; user: string; action: string; resource: string; ip_address: string | null; user_agent: string | null; log: "facts" | "access"; actor: string; token_id: number | null; method: string | null; decision: "allowed" | "refused"; status: number | null; reason: string | null; attempted: string | null; digest: string | null; bytes: number | null; count: number; until: string; request_id: string; event_id: string | null }>; total: number; page: number; limit: number; pagination: { page: number; limit: number; total: number; pages: number }; total_is_exact: boolean; cursor: string | null };
   };
   /** Writes all entries that fit into one file, as they are read. */
   getAuditExport: {
@@ -102,7 +102,7 @@ export type Operations = {
     request: { params: { id: string } };
     answer: undefined;
   };
-  /** Shows whether the registry is of use, and to callers who are logged in what it holds. */
+  /** Shows whether the registry is of use, and to those who may monitor what it holds. */
   getHealth: {
     request: Record<string, never>;
     answer: { status: "healthy" | "degraded" | "unhealthy"; version: string; services: { database: "healthy" | "degraded" | "unhealthy"; storage: "healthy" | "degraded" | "unhealthy"; auth: "healthy" | "degraded" | "unhealthy" }; metrics?: { repositories: number; images: number; users: number; storage_used: string } };
@@ -110,27 +110,27 @@ export type Operations = {
   /** Shows what the registry holds and does, in numbers. */
   getMetrics: {
     request: Record<string, never>;
-    answer: { timestamp: string; requests: { total: number; success: number; errors: number }; registry: { pulls: number; pushes: number; repositories: number; images: number }; storage: { total_size: number; blob_count: number; manifest_count: number }; performance: { avg_response_time: number; p95_response_time: number; p99_response_time: number } };
+    answer: { timestamp: string; requests: { total: number; success: number; errors: number }; registry: { pulls: number | null; pushes: number; repositories: number; images: number }; storage: { total_size: number; blob_count: number; manifest_count: number }; performance: { avg_response_time: number; p95_response_time: number; p99_response_time: number } };
   };
   /** Lists the repositories that you may read, as far as they hold a manifest. */
   getRepositories: {
     request: { query?: { page?: string; limit?: string; q?: string; sort?: "name" | "-name" | "updated" | "-updated" | "size" | "-size" | "pulls" | "-pulls" | "created" | "-created"; visibility?: "private" | "public"; owner?: string; prefix?: string; cursor?: string } };
-    answer: { repositories: Array<{ name: string; description: string; visibility: "private" | "public"; owner: string | null; created_at: string; updated_at: string; size: number; pull_count: number | null; manifest_count: number; tag_count: number }>; total: number; page: number; limit: number; pagination: { page: number; limit: number; total: number; pages: number }; total_is_exact: boolean; cursor: string | null };
+    answer: { repositories: Array<{ name: string; description: string; visibility: "private" | "public"; owner: string | null; created_at: string; updated_at: string; size: number | null; pull_count: number | null; manifest_count: number; tag_count: number }>; total: number; page: number; limit: number; pagination: { page: number; limit: number; total: number; pages: number }; total_is_exact: boolean; cursor: string | null };
   };
   /** Shows a repository with its tags. */
   getRepositoriesByName: {
     request: { params: { name: string }; query?: { limit?: string; after?: string } };
-    answer: { name: string; description: string; visibility: "private" | "public"; owner: string | null; created_at: string; updated_at: string; size: number; pull_count: number | null; manifest_count: number; tag_count: number; tags: Array<{ name: string; digest: string; size: number; created_at: string }> };
+    answer: { name: string; description: string; visibility: "private" | "public"; owner: string | null; created_at: string; updated_at: string; size: number | null; pull_count: number | null; manifest_count: number; tag_count: number; tags: Array<{ name: string; digest: string; size: number; created_at: string }> };
   };
   /** Changes what is given of a repository, all of it or nothing. */
   putRepositoriesByName: {
     request: { params: { name: string }; body: { description?: string; visibility?: "private" | "public"; owner?: string } };
-    answer: { name: string; description: string; visibility: "private" | "public"; owner: string | null; created_at: string; updated_at: string; size: number; pull_count: number | null; manifest_count: number; tag_count: number };
+    answer: { name: string; description: string; visibility: "private" | "public"; owner: string | null; created_at: string; updated_at: string; size: number | null; pull_count: number | null; manifest_count: number; tag_count: number };
   };
   /** Changes what is given of a repository, all of it or nothing. */
   patchRepositoriesByName: {
     request: { params: { name: string }; body: { description?: string; visibility?: "private" | "public"; owner?: string } };
-    answer: { name: string; description: string; visibility: "private" | "public"; owner: string | null; created_at: string; updated_at: string; size: number; pull_count: number | null; manifest_count: number; tag_count: number };
+    answer: { name: string; description: string; visibility: "private" | "public"; owner: string | null; created_at: string; updated_at: string; size: number | null; pull_count: number | null; manifest_count: number; tag_count: number };
   };
   /** Deletes a repository with everything in it. */
   deleteRepositoriesByName: {

@@ -56,8 +56,8 @@ const LIMITS = {
   retryMs: 1000,
 };
 
-/** Events that are appended together, the same ones until they are. */
-type Unit = Readonly<{ day: Day; batches: readonly Batch[]; events: readonly NewEvent[]; dropped: number }>;
+/** Events that are appended together, the same ones until they are; `recorded`: the entries in them. */
+type Unit = Readonly<{ day: Day; batches: readonly Batch[]; events: readonly NewEvent[]; recorded: number; dropped: number }>;
 
 const tooLate = (cause?: unknown): RegistryError =>
   new RegistryError(
@@ -142,17 +142,22 @@ export const accessRecorder = ({
     full = full.slice(batches.length);
     const missing = dropped;
     dropped = 0;
-    const events = batches
-      .map((batch, index) => eventOf(batch, index === 0 ? missing : 0))
-      .filter((event) => event !== undefined);
-    return { day: first.day, batches, events, dropped: missing };
+    const events: NewEvent[] = [];
+    let within = 0;
+    for (const [index, batch] of batches.entries()) {
+      const event = eventOf(batch, index === 0 ? missing : 0);
+      if (event === undefined) continue;
+      events.push(event);
+      within += batch.entries.length;
+    }
+    return { day: first.day, batches, events, recorded: within, dropped: missing };
   };
 
-  const settle = ({ batches }: Unit): void => {
+  const settle = ({ batches, recorded: within }: Unit): void => {
+    recorded += within;
     for (const batch of batches) {
       held -= batch.bytes;
       entries -= batch.entries.length;
-      recorded += batch.entries.length;
       clearTimeout(batch.waiters?.timer);
       batch.waiters?.resolve();
     }

@@ -92,6 +92,8 @@ export type Uploads = Readonly<{
   /** @throws RegistryError `UPLOAD_UNKNOWN` */
   cancel: (id: string, owner: UploadOwner) => Promise<void>;
   list: () => AsyncIterable<Upload>;
+  /** How many `list` has, as far as none begins or ends meanwhile: without a look into any. */
+  count: () => Promise<number>;
   /** Removes sessions that were idle for longer and that nothing is being added to. @returns how many */
   expire: (idleMs: number) => Promise<number>;
 }>;

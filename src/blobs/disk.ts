@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ALGORITHMS } from '../oci/digest.ts';
@@ -10,7 +9,7 @@ import { type BlobStats, countersIn } from './counters.ts';
 import { diskUploads } from './diskUploads.ts';
 import { sweepLeftovers } from './expiring.ts';
 import { folderSyncs } from './folderSyncs.ts';
-import { blobFolders, isSessionId, type Layout, layoutOf } from './layout.ts';
+import { blobFolders, type Layout, layoutOf } from './layout.ts';
 import { placedBlob } from './placedBlob.ts';
 import { reading } from './reading.ts';
 import { blobInfo, type Store } from './store.ts';
@@ -35,8 +34,7 @@ export type DiskOptions = Readonly<{
   shared?: boolean;
 }>;
 
-export type DiskBlobs = Blobs &
-  Readonly<{ stats: () => BlobStats; buffers: () => BufferStatus; sessions: () => Promise<number> }>;
+export type DiskBlobs = Blobs & Readonly<{ stats: () => BlobStats; buffers: () => BufferStatus }>;
 
 /** Makes what is missing of the folders; with them there, placing a blob costs one sync of one folder. */
 const prepare = async (layout: Layout, syncFolder: Store['syncFolder']): Promise<void> => {
@@ -87,8 +85,6 @@ export const diskBlobs = async (directory: string, options: DiskOptions = {}): P
     uploads,
     stats: counters.read,
     buffers: buffers.status,
-    // By their names alone: a look into each would cost a thousand times as much.
-    sessions: async () => (await readdir(layout.uploads)).filter(isSessionId).length,
     close: async () => {
       await uploads.close();
       await workers.close();

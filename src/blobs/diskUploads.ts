@@ -99,6 +99,7 @@ export const diskUploads = (store: Store, limits: Limits): Uploads & Readonly<{ 
       if (!removed) throw unknownUpload(id);
     },
     list: sessions.list,
+    count: sessions.count,
     expire: (idleMs) => expireIdle({ layout, idleMs, remove, inUse: appends.running }),
     close: async () => {
       appends.abort(new RegistryError('UNAVAILABLE', 'The registry is stopping.'));

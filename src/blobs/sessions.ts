@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { opendir } from 'node:fs/promises';
+import { opendir, readdir } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Upload, UploadOwner } from './blobs.ts';
@@ -20,6 +20,7 @@ export type Sessions = Readonly<{
   /** @throws RegistryError `UPLOAD_UNKNOWN` */
   owned: (id: string, owner: UploadOwner) => Promise<Upload>;
   list: () => AsyncIterable<Upload>;
+  count: () => Promise<number>;
   /** Tells of a session that has just been made, which spares reading it. */
   began: (id: string, file: SessionFile) => void;
 }>;
@@ -85,5 +86,7 @@ export const sessionsIn = (layout: Layout, counters: Counters): Sessions => {
         if (session !== undefined) yield session;
       }
     },
+    // By their names alone: a look into each would cost a thousand times as much.
+    count: async () => (await readdir(layout.uploads)).filter(isSessionId).length,
   };
 };

@@ -21,6 +21,9 @@ export const mayLogIn = (request: FastifyRequest, publicUrl: string | undefined)
  */
 const nameOf = (cookie: CookieName, secure: boolean): string => `${secure ? '__Host-' : ''}ghostdock-${cookie}`;
 
+/** The cookie of who is logged in, behind TLS. */
+export const SESSION_COOKIE = nameOf('session', true);
+
 export const cookieOf = (request: FastifyRequest, cookie: CookieName, publicUrl: string | undefined): string | undefined => {
   const header = request.headers.cookie;
   if (header === undefined) return undefined;

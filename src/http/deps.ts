@@ -78,7 +78,7 @@ export type HttpDeps = Readonly<{
   loginKey: KeyObject;
   tokens: Tokens;
   /** Absent: any number. */
-  limits: Readonly<{ api?: RequestLimit; pulls?: RequestLimit; anonymousPulls?: RequestLimit }>;
+  limits: Readonly<{ api?: RequestLimit; monitoring?: RequestLimit; pulls?: RequestLimit; anonymousPulls?: RequestLimit }>;
   /** Makes a new key sign, and records who asked for it. @throws RegistryError `CONFLICT` | `UNAVAILABLE` */
   rotateSigningKey: (context: CommandContext) => Promise<Readonly<{ keyId: string; madeAt: number }>>;
   passwords: Pick<Passwords, 'hash'>;

@@ -24,8 +24,7 @@ const blobOf = ({ key, value }: Item): BlobOfRegistry => {
 };
 
 /**
- * Distinct blobs in the order of their digests. What manifests name and nobody links stands among them and is passed by: mostly other
- * manifests, so that a page reads a few times its length at worst.
+ * Distinct blobs in the order of their digests, without those that nobody links.
  * @param views the reporting ones
  * @param page `after`: the last digest of the page before; `limit`: 1 to `LARGEST_PAGE`
  */
@@ -33,15 +32,16 @@ export const blobPage = async (
   views: Pick<Views, 'find'>,
   { after, limit }: Readonly<{ after?: Digest; limit: number }>,
 ): Promise<Readonly<{ blobs: readonly BlobOfRegistry[]; more: boolean }>> => {
-  const where = { key: { $prefix: BLOBS }, links: { $gte: 1 } };
-  const { items, more } = await views.find(inventory, { where, limit, ...(after && { after: [inventoryBlobKey(after)] }) });
+  const { items, more } = await views.find(inventory, {
+    where: { linked: true },
+    limit,
+    ...(after && { after: [inventoryBlobKey(after)] }),
+  });
   return { blobs: items.map(blobOf), more };
 };
 
 /** The blobs that most manifests name, the first of them the one that is named most. */
 export const mostReferenced = async (views: Pick<Views, 'find'>, limit: number): Promise<readonly BlobOfRegistry[]> => {
-  // Of `movedAwayAt` no blob has one: it only stands in the index, whose order this is.
-  const sort = ['-references', '-movedAwayAt'];
-  const { items } = await views.find(inventory, { where: { references: { $gte: 1 } }, sort, limit });
+  const { items } = await views.find(inventory, { where: { references: { $gte: 1 } }, sort: ['-references'], limit });
   return items.map(blobOf);
 };

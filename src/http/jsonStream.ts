@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RegistryError } from '../errors.ts';
 import { loggedUrl } from './refusal.ts';
@@ -6,6 +7,8 @@ import { itsTurn } from './turn.ts';
 
 /** Characters that are gathered before they are sent: a write to a socket costs as much as some thousands of them. */
 const CHUNK = 16 * 1024;
+/** Texts of a chunk between which nobody else has a turn: each may have been asked for by itself. */
+const A_TURN = 64;
 
 /**
  * JSON that is not held whole. Anywhere in its objects there may be, in place of a value:
@@ -62,14 +65,24 @@ async function* pieces(value: unknown): AsyncGenerator<string> {
   else yield* objectPieces(value as object);
 }
 
-/** The same text in larger chunks. */
+/**
+ * The same text in larger chunks. Others have their turn behind each: where the embedded views answer within the call, and the client takes
+ * all at once, nothing else lets them in.
+ */
 async function* gathered(texts: AsyncIterable<string>): AsyncGenerator<string> {
   let chunk = '';
+  let taken = 0;
   for await (const text of texts) {
     chunk += text;
-    if (chunk.length < CHUNK) continue;
-    yield chunk;
-    chunk = '';
+    taken += 1;
+    if (chunk.length >= CHUNK) {
+      yield chunk;
+      chunk = '';
+      taken = A_TURN;
+    }
+    if (taken < A_TURN) continue;
+    taken = 0;
+    await turn();
   }
   if (chunk !== '') yield chunk;
 }

@@ -14,6 +14,8 @@ const familiesOf = (summary: Summary): readonly Family[] => [
   gauge('blobs', 'Blobs that repositories link, each once.', summary.blobs),
   gauge('unreferenced_blobs', 'Linked blobs that no manifest names.', summary.unreferencedBlobs),
   gauge('unreferenced_bytes', 'Bytes of the linked blobs that no manifest names.', summary.unreferencedBytes),
+  gauge('recoverable_blobs', 'Blobs that no repository links any more, whose bytes are still there.', summary.recoverableBlobs),
+  gauge('recoverable_bytes', 'Bytes of the blobs that no repository links any more.', summary.recoverableBytes),
   gauge('orphaned_manifests', 'Manifests that the next collection would remove.', summary.orphanedManifests),
 ];
 

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import fastifySwagger from '@fastify/swagger';
 import type { FastifyInstance, RouteOptions } from 'fastify';
+import { SESSION_COOKIE } from './cookies.ts';
 import type { Answer, Content, Document, Operation, Parameter, Schema } from './openapiDocument.ts';
 import { errorComponents, errorsOf, refusalOf, type Surface, surfaceOf } from './openapiErrors.ts';
 import { exampleOf } from './openapiExamples.ts';
@@ -81,18 +82,21 @@ const SILENT = 'Default Response';
 /** Whether its body always has `error`, as those of refusals do. */
 const isRefusal = ({ content }: Answer): boolean => content?.['application/json']?.schema?.required?.includes('error') ?? false;
 
+/** Whose words an operation refuses with, and whether its requests are counted. */
+type Place = Readonly<{ surface: Surface; limited: boolean }>;
+
 /** A refusal that a route describes without a word of its own is that of its surface. */
-const answerOf = (surface: Surface, status: number, answer: Answer): Answer => {
+const answerOf = ({ surface, limited }: Place, status: number, answer: Answer): Answer => {
   const silent = answer.description === SILENT;
   return (
     (silent && isRefusal(answer) ? refusalOf(surface, status) : undefined) ??
-    describedAnswer(surface, silent ? { ...answer, description: STATUS_CODES[status] ?? SILENT } : answer)
+    describedAnswer(limited, silent ? { ...answer, description: STATUS_CODES[status] ?? SILENT } : answer)
   );
 };
 
-const describedAnswer = (surface: Surface, answer: Answer): Answer => ({
+const describedAnswer = (limited: boolean, answer: Answer): Answer => ({
   ...answer,
-  ...(surface === 'Management' && { headers: { ...LIMIT_HEADERS, ...answer.headers } }),
+  ...(limited && { headers: { ...LIMIT_HEADERS, ...answer.headers } }),
   ...(answer.content !== undefined && { content: contentOf(answer.content) }),
 });
 
@@ -102,7 +106,10 @@ type Made = Omit<Operation, 'operationId'> & Readonly<{ operationId?: string }>;
 const operationOf = (method: string, path: string, operation: Made): Operation => {
   const { parameters, requestBody, responses, ...others } = operation;
   const surface = surfaceOf(path);
-  const described = Object.entries(responses).map(([status, answer]) => [status, answerOf(surface, Number(status), answer)]);
+  // Who needs no login is not counted there.
+  const limited = (surface === 'Management' || surface === 'Monitoring') && operation['x-action'] !== 'open';
+  const place = { surface, limited };
+  const described = Object.entries(responses).map(([status, answer]) => [status, answerOf(place, Number(status), answer)]);
   return {
     ...others,
     operationId: operation.operationId ?? operationIdOf(method, path),
@@ -137,12 +144,16 @@ const COMPONENTS = {
     session: {
       type: 'apiKey',
       in: 'cookie',
-      name: '__Host-ghostdock',
-      description: 'The cookie of a login at an identity provider.',
+      name: SESSION_COOKIE,
+      description:
+        'The cookie of a login at an identity provider. Without TLS, which this machine alone may use, it has no `__Host-` before its name.',
     },
   },
   headers: {
-    'X-RateLimit-Limit': { description: 'Requests an hour. Absent where the limit is off.', schema: { type: 'integer' } },
+    'X-RateLimit-Limit': {
+      description: 'Requests an hour; of the monitoring API, a minute. Absent where the limit is off.',
+      schema: { type: 'integer' },
+    },
     'X-RateLimit-Remaining': { description: 'How many of them are left.', schema: { type: 'integer' } },
     'X-RateLimit-Reset': { description: 'When the count begins anew, in seconds since 1970.', schema: { type: 'integer' } },
     'Retry-After': { description: 'After how many seconds to try again.', schema: { type: 'integer' } },

@@ -5,7 +5,7 @@ import { matchesEtag } from './oci/ranges.ts';
 
 import { describedBy } from './openapi.ts';
 import { referencePage, STYLE_HASH } from './referencePage.ts';
-import { refuse } from './refusal.ts';
+import { pathOf, refuse } from './refusal.ts';
 import { resource } from './resource.ts';
 
 type Served = Readonly<{ body: string; etag: string }>;
@@ -47,7 +47,10 @@ export const referenceRoutes: FastifyPluginAsync = async (app: FastifyInstance) 
 
   // Made when somebody asks: routes are added until the application is ready.
   const description = once(() => served(JSON.stringify(describedBy(app))));
-  const page = once(() => served(referencePage(describedBy(app))));
+  const page = once(() => served(referencePage(describedBy(app), 'openapi.json')));
+  // A relative link holds behind any prefix, told of or not; but `/api/docs/` is a folder of its own to browsers.
+  const pageBelow = once(() => served(referencePage(describedBy(app), '../openapi.json')));
+  const pageFor = (request: FastifyRequest): Served => (pathOf(request).endsWith('/') ? pageBelow() : page());
 
   resource(app, '/openapi.json', {
     GET: {
@@ -65,7 +68,7 @@ export const referenceRoutes: FastifyPluginAsync = async (app: FastifyInstance) 
     GET: {
       action: 'open',
       handler: async (request: FastifyRequest, reply: FastifyReply) =>
-        send(request, reply.headers(PAGE_HEADERS), page(), 'text/html; charset=utf-8'),
+        send(request, reply.headers(PAGE_HEADERS), pageFor(request), 'text/html; charset=utf-8'),
       says: {
         summary: 'Shows the same as a page.',
         tags,

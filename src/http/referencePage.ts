@@ -155,8 +155,11 @@ ${joined(listed.map(({ method, path, operation }) => operationHtml(document, met
 `;
 };
 
-/** The whole description as one page: no script, nothing from elsewhere. */
-export const referencePage = (document: Document): string => {
+/**
+ * The whole description as one page: no script, nothing from elsewhere.
+ * @param link where the page finds the same in OpenAPI
+ */
+export const referencePage = (document: Document, link: string): string => {
   const { info, tags } = document;
   const all = operationsOf(document);
   const chapters = tags
@@ -168,7 +171,7 @@ export const referencePage = (document: Document): string => {
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${info.title} ${info.version}: API</title><style>${{ trusted: STYLE }}</style></head>
 <body><header><h1>${info.title} ${info.version}</h1></header><main>${joined(paragraphs)}
-<p><a href="openapi.json">The same in OpenAPI</a></p>
+<p><a href="${link}">The same in OpenAPI</a></p>
 ${joined(chapters.map(([tag, listed]) => chapter(document, tag, listed)))}
 <section aria-labelledby="errors"><h2 id="errors">Errors</h2>${joined(errors)}</section></main></body></html>
 `;

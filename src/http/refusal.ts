@@ -94,7 +94,7 @@ export const refuse = async (
   log(request, worded);
   takeInTheRest(request.raw, reply.raw);
   // Set for what was to be sent, before it came to the refusal.
-  reply.removeHeader('etag').removeHeader('cache-control');
+  reply.removeHeader('etag').removeHeader('cache-control').removeHeader('content-disposition');
   reply.code(status).headers({ ...retryAfter(worded), ...headers?.(worded, request) });
   return reply.type('application/json; charset=utf-8').send(body(worded));
 };

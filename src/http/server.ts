@@ -10,17 +10,19 @@ import { healthRoutes } from './health.ts';
 import { managementSurface } from './management/index.ts';
 import { MANAGEMENT_REFUSING } from './managementErrors.ts';
 import { metricsRoutes } from './metrics.ts';
+import { MONITORING_REFUSING } from './monitoring/errors.ts';
 import { monitoringSurface } from './monitoring/index.ts';
 import { API_VERSION, OCI_REFUSING } from './oci/errors.ts';
 import { ociSurface } from './oci/index.ts';
 import { withNameAsSegment } from './oci/path.ts';
 import { refuseSecondHosts } from './oneHost.ts';
 import { describeRoutes } from './openapi.ts';
+import { type Surface, surfaceOf } from './openapiErrors.ts';
 import { refuseUnknownHosts } from './openMode.ts';
 import { prefixIn, servePrefixed } from './origin.ts';
 import { demandActions } from './permit.ts';
 import { referenceRoutes } from './reference.ts';
-import { loggedUrl, pathOf, refuse, refuseIn } from './refusal.ts';
+import { loggedUrl, pathOf, type Refusing, refuse, refuseIn } from './refusal.ts';
 import { refuseForeign } from './sameOrigin.ts';
 import { type KeyPair, tlsOptions } from './tls.ts';
 import { trustIn } from './trust.ts';
@@ -41,6 +43,14 @@ const HEAD_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_MS = 75_000;
 /** How long a socket may be silent in the middle of a request, in ms. */
 const SILENCE_MS = 300_000;
+
+/** How each surface words what is refused before any route is found. */
+const REFUSING: Readonly<Record<Surface, Refusing>> = {
+  Registry: OCI_REFUSING,
+  Management: MANAGEMENT_REFUSING,
+  Monitoring: MONITORING_REFUSING,
+  Login: MANAGEMENT_REFUSING,
+};
 
 /** A line for every request, only where the level asks for it: it costs a quarter of the throughput of small reads. */
 const logRequests = (app: FastifyInstance): void => {
@@ -100,11 +110,11 @@ export const httpServer = async (deps: HttpDeps, logger: Logger, tls?: KeyPair):
     return503OnClosing: true,
     // A path that the router cannot read belongs to no surface: its beginning tells whose words it is refused with.
     frameworkErrors: (error, request, reply) => {
-      const oci = /^\/v2(?:\/|$)/.test(request.raw.url ?? '');
-      if (oci) reply.headers(API_VERSION);
+      const surface = surfaceOf(request.raw.url ?? '');
+      if (surface === 'Registry') reply.headers(API_VERSION);
       const path = pathOf(request).slice(0, 300);
       const refusal = new RegistryError('REQUEST_INVALID', 'The path is not percent-encoded UTF-8.', { path }, { cause: error });
-      void refuse(refusal, request, reply, oci ? OCI_REFUSING : MANAGEMENT_REFUSING);
+      void refuse(refusal, request, reply, REFUSING[surface]);
     },
     clientErrorHandler: (error, socket) => refuseUnreadable(error, socket, connections.beneath(socket)),
   });

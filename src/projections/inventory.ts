@@ -1,7 +1,6 @@
 import type { ReleaseCause, RepositoryEvents } from '../events/repository.ts';
 import type { Digest } from '../oci/digest.ts';
 import { projection, type Totals } from './projection.ts';
-import type { Where } from './views/views.ts';
 
 /** A blob that a repository links, whatever the repository. */
 export type InventoryBlob = Readonly<{
@@ -12,10 +11,19 @@ export type InventoryBlob = Readonly<{
   references: number;
   /** Since when some repository links it without a break. */
   createdAt: string;
+  /** Always: what the index finds blobs by. */
+  linked: true;
 }>;
 
-/** A digest that manifests name and no repository links: another manifest, or content that may be missing. */
-type Named = Readonly<{ named: number }>;
+/**
+ * A digest that no repository links: another manifest, content that is missing, or with a size a blob whose bytes are still there since
+ * its last link went.
+ */
+type Unlinked = Readonly<{
+  /** Manifests that name it. */
+  named: number;
+  size?: number;
+}>;
 
 type InventoryManifest = Readonly<{
   tags: number;
@@ -31,7 +39,7 @@ type InventoryRepository = Readonly<{ manifests: number }>;
 /** How often a manifest was stored, ever. */
 type Pushes = Readonly<{ pushes: number }>;
 
-export type Inventory = InventoryBlob | Named | InventoryManifest | InventoryRepository | Pushes;
+export type Inventory = InventoryBlob | Unlinked | InventoryManifest | InventoryRepository | Pushes;
 
 export const BLOBS = 'blob/';
 const MANIFESTS = 'manifest/';
@@ -41,24 +49,22 @@ const PUSHES = 'pushes';
 export const inventoryBlobKey = (digest: Digest): string => `${BLOBS}${digest}`;
 const manifestKey = (repositoryId: string, digest: Digest): string => `${MANIFESTS}${repositoryId}/${digest}`;
 
-const MOVED_AWAY_IN = 'movedAwayIn';
-const monthOf = (time: string): string => time.slice(0, 'yyyy-mm'.length);
+const MOVED_AWAY_ON = 'movedAwayOn';
+const dayOf = (time: string): string => time.slice(0, 'yyyy-mm-dd'.length);
 
-/** Manifests whose last tag moved away in the month of this time, and not after it, as they are found by the index. */
-export const movedAwayInMonthUntil = (time: string): Where => ({
-  references: null,
-  movedAwayAt: { $gte: monthOf(time), $lte: time },
-});
-
-/** Manifests whose last tag moved away, by the totals: in the months before that of a time, and in that month. */
-export const movedAwayByMonth = (totals: Totals, time: string): Readonly<{ before: number; within: number }> => {
-  const month = `${MOVED_AWAY_IN}${monthOf(time)}`;
-  const before = Object.keys(totals).filter((name) => name.startsWith(MOVED_AWAY_IN) && name < month);
-  return { before: before.reduce((sum, name) => sum + (totals[name] ?? 0), 0), within: totals[month] ?? 0 };
+/**
+ * Manifests whose last tag moved away on a day of UTC before that of a time, by the totals: one sum for each day that has such manifests.
+ * @param time ISO 8601; without it those of all days
+ */
+export const movedAwayBefore = (sums: Totals, time?: string): number => {
+  const limit = time === undefined ? undefined : `${MOVED_AWAY_ON}${dayOf(time)}`;
+  return Object.entries(sums)
+    .filter(([name]) => name.startsWith(MOVED_AWAY_ON) && (limit === undefined || name < limit))
+    .reduce((all, [, sum]) => all + sum, 0);
 };
 
 /**
- * What the view adds up beside the manifests that tags moved away from in each month: everything about the whole registry that does not
+ * What the view adds up beside the manifests that tags moved away from on each day: everything about the whole registry that does not
  * depend on the time of day.
  */
 export const INVENTORY_TOTALS = [
@@ -74,6 +80,8 @@ export const INVENTORY_TOTALS = [
   'references',
   'unreferencedBlobs',
   'unreferencedBytes',
+  'recoverableBlobs',
+  'recoverableBytes',
   'pushes',
 ] as const;
 type Total = (typeof INVENTORY_TOTALS)[number];
@@ -94,21 +102,25 @@ const isManifest = (document: Inventory | undefined): document is InventoryManif
 const numberIn = (document: Inventory | undefined, field: 'named' | 'manifests' | 'pushes'): number =>
   document !== undefined && field in document ? ((document as Readonly<Record<string, number>>)[field] ?? 0) : 0;
 
+/** Nobody names it and its bytes are not there: then nothing is to be known of it. */
+const whileOfUse = (document: Unlinked): Unlinked | undefined =>
+  document.named > 0 || document.size !== undefined ? document : undefined;
+
 const named = (document: Inventory | undefined, more: 1 | -1): Inventory | undefined => {
   if (isBlob(document)) return { ...document, references: document.references + more };
-  const sum = numberIn(document, 'named') + more;
-  return sum > 0 ? { named: sum } : undefined;
+  return whileOfUse({ ...document, named: numberIn(document, 'named') + more });
 };
 
 const linked = (document: Inventory | undefined, size: number, at: string): Inventory =>
   isBlob(document)
     ? { ...document, links: document.links + 1 }
-    : { size, links: 1, references: numberIn(document, 'named'), createdAt: at };
+    : { size, links: 1, references: numberIn(document, 'named'), createdAt: at, linked: true };
 
-const unlinked = (document: Inventory | undefined): Inventory | undefined => {
+const unlinked = (document: Inventory | undefined, cause: Events['BlobUnlinked']['cause']): Inventory | undefined => {
   if (!isBlob(document)) return document;
-  if (document.links > 1) return { ...document, links: document.links - 1 };
-  return document.references > 0 ? { named: document.references } : undefined;
+  const { links, references, size } = document;
+  if (links > 1) return { ...document, links: links - 1 };
+  return whileOfUse({ named: references, ...(cause !== 'missing' && { size }) });
 };
 
 const heldInRepository = (document: Inventory | undefined, more: 1 | -1): Inventory | undefined => {
@@ -127,7 +139,9 @@ const NOTHING: Share = Object.freeze({});
 
 /** What one document contributes to the totals. */
 const shareOf = (document: Inventory | undefined): Share => {
-  if (document === undefined || 'named' in document) return NOTHING;
+  if (document === undefined) return NOTHING;
+  if ('named' in document)
+    return document.size === undefined ? NOTHING : { recoverableBlobs: 1, recoverableBytes: document.size };
   if ('links' in document) {
     const { size, links, references } = document;
     const unreferenced = Number(references === 0);
@@ -144,7 +158,7 @@ const shareOf = (document: Inventory | undefined): Share => {
   if ('tags' in document) {
     const { tags, released, movedAwayAt } = document;
     const share = { manifests: 1, tags, untagged: Number(tags === 0), released: Number(released === true) };
-    return movedAwayAt === undefined ? share : { ...share, [`${MOVED_AWAY_IN}${monthOf(movedAwayAt)}`]: 1 };
+    return movedAwayAt === undefined ? share : { ...share, [`${MOVED_AWAY_ON}${dayOf(movedAwayAt)}`]: 1 };
   }
   return 'manifests' in document ? { repositories: 1 } : document;
 };
@@ -157,8 +171,8 @@ const difference = (before: Totals, after: Totals): Totals => {
 
 /**
  * What the whole registry holds, for its counters: one document a distinct blob, one a manifest of a repository, one a life of a
- * repository. All in one view, because the totals of one view are exact as of one position. Its one index finds
- * the blobs that are referenced most and the manifests whose tags moved away long ago: two indexes would each have every document in them.
+ * repository. All in one view, because the totals of one view are exact as of one position. Its indexes find
+ * the blobs that are referenced most, and those that are linked, in the order of their digests: however many there are that nobody links.
  *
  * A repository is none any more with `RepositoryDeleted`. What it held counts until it is recorded as gone, each thing by the id of its
  * life: so nothing of the next life of the name is taken for it.
@@ -166,7 +180,7 @@ const difference = (before: Totals, after: Totals): Totals => {
 export const inventory = projection<Inventory, RepositoryEvents>({
   view: 'inventory',
   version: 1,
-  indexes: [['references', 'movedAwayAt']],
+  indexes: [['references'], ['linked']],
   keysOf: ({ type, data }) => {
     switch (type) {
       case 'BlobLinked':
@@ -193,7 +207,7 @@ export const inventory = projection<Inventory, RepositoryEvents>({
   },
   on: {
     BlobLinked: (document, { data, metadata }) => linked(document, data.size, metadata.at),
-    BlobUnlinked: unlinked,
+    BlobUnlinked: (document, { data }) => unlinked(document, data.cause),
     ManifestPushed: (document, _event, key) => {
       if (key.startsWith(BLOBS)) return named(document, 1);
       if (key.startsWith(MANIFESTS)) return { tags: 0 };

@@ -39,8 +39,11 @@ export const repositoryIn = (resource: string): string | undefined => {
   return isName(name) ? name : undefined;
 };
 
-/** The indexes of a trail. All are ended by the key, that is by time; who, repository and resource are found action by action. */
-export const TRAIL_INDEXES = [['action'], ['who', 'action'], ['repository', 'action'], ['resource', 'action']] as const;
+/**
+ * The indexes of a trail. All are ended by the key, that is by time; who, repository and resource are found action by action. Actions alone
+ * come last: of indexes that seem equal to it, as they do where a time is asked for as well, SQLite takes one that was made before.
+ */
+export const TRAIL_INDEXES = [['who', 'action'], ['repository', 'action'], ['resource', 'action'], ['action']] as const;
 
 /** Entries of one access event, and one for the event itself: so many ids a position. */
 const IDS_A_POSITION = 1000;

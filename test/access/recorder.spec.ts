@@ -146,6 +146,7 @@ describe('Recording accesses', () => {
     await recorder.close();
     expect(log.entries().map(({ at }) => at)).to.deep.equal(['2026-03-02T00:00:00.000Z']);
     expect([log.dropped(), troubles.length]).to.deep.equal([1, 1]);
+    expect(recorder.status()).to.include({ recorded: 1, everDropped: 1 });
   });
 });
 

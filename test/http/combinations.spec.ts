@@ -15,7 +15,7 @@ const SUMMARY = /^(\d+) passed, (\d+) failed, (\d+) skipped$/m;
  * tell nothing of the stores, and would take longer than all others together.
  */
 const WITHOUT_STORES =
-  'test/http/{attacks/**,accessMatrix,anything,artifacts,base,counters,documents,errorDocs,errors,imageSizes,jsonStream,inventoryReads,limits,listing.costs,management/repositoriesList.costs,management/repositoriesPage,methods,modes,openapi,referencePage,management/auditDocs,management/surface,management/signingKeys,monitoring/streamClient,monitoring/streamLimits,monitoring/streaming,monitoring/surface,monitoring/throughput,oidc,path,people,prefix,proxies,requestStatistics,routes,sameOrigin,tls,trust,uploadFraming,uploadInterleaving,urls}{,.spec.ts}';
+  'test/http/{attacks/**,accessMatrix,anything,artifacts,base,counters,documents,errorDocs,errors,imageSizes,jsonStream,inventoryReads,limits,listing.costs,management/repositoriesList.costs,management/repositoriesPage,methods,modes,openapi,referencePage,reported,management/auditDocs,management/surface,management/signingKeys,monitoring/streamClient,monitoring/streamLimits,monitoring/streaming,monitoring/surface,monitoring/throughput,oidc,path,people,prefix,proxies,requestStatistics,routes,sameOrigin,tls,trust,uploadFraming,uploadInterleaving,urls}{,.spec.ts}';
 
 /** These are run on the embedded stores, and where both are servers: either adapter is under them once. */
 const ON_BOTH_SERVERS = 'test/http/{management/**,monitoring/**,health,metrics,people,permissions,summary}{,.spec.ts}';

@@ -1,10 +1,9 @@
 import { expect } from 'chai';
-import { isRefusal } from '../../src/errors.ts';
 import { ORIGIN, type Position, type Recorded } from '../../src/events/event.ts';
 import { type EventLog, NO_STREAM } from '../../src/events/log/log.ts';
 import { sqliteEventLog } from '../../src/events/log/sqlite.ts';
 import { countersAt, type Summary } from '../../src/http/summary.ts';
-import { inventory, type movedAwayInMonthUntil } from '../../src/projections/inventory.ts';
+import { inventory } from '../../src/projections/inventory.ts';
 import type { Group, Placed, Projection, Totals } from '../../src/projections/projection.ts';
 import { added, neverSeen, planner, reduce } from '../../src/projections/reduce.ts';
 import { type Projector, startProjector } from '../../src/projections/runner.ts';
@@ -26,14 +25,19 @@ const group: Group = { name: 'reporting', views: [inventory as unknown as Projec
 
 const withoutPosition = ({ position: _position, ...counters }: Summary): Counters => counters;
 
-/** When the n-th event of a history happened: they are days apart, so that it goes on for years. */
-const day = (n: number): string => new Date(Date.parse(at(0)) + 3 * n * DAY).toISOString();
-const apart = (told: readonly Told[]): readonly Recorded[] =>
-  recordedFrom(told.map((one, n) => ({ ...one, metadata: { at: day(n) } })));
+/** When the n-th event of a history happened: a few of them a day. */
+const time = (n: number): string => new Date(Date.parse(at(0)) + n * 0.4 * DAY).toISOString();
+const day = (n: number): string => time(n).slice(0, 'yyyy-mm-dd'.length);
 
-/** As of a time from which on what a tag has moved away from is kept. */
-const countersFrom = (reporting: Views, retainedFrom: string, reported = async (_position: Position) => true): Promise<Summary> =>
-  countersAt({ reporting, reported }, 1, () => Date.parse(retainedFrom) + DAY);
+/** Some blobs are lost, too, rather than deleted. */
+const lost = ({ data, ...one }: Told, n: number): Told =>
+  one.type === 'BlobUnlinked' && n % 3 === 0 ? { ...one, data: { ...(data as object), cause: 'missing' } } : { ...one, data };
+const apart = (told: readonly Told[]): readonly Recorded[] =>
+  recordedFrom(told.map((one, n) => ({ ...lost(one, n), metadata: { at: time(n) } })));
+
+/** As of some time of the first day on which everything is kept that a tag has moved away from on a day or later. */
+const countersFrom = (reporting: Views, retainedFrom: string): Promise<Summary> =>
+  countersAt({ reporting }, 30, () => Date.parse(retainedFrom) + 30.7 * DAY);
 
 /** Views of nothing but the inventory, in memory, that take one event at a time. */
 const inMemory = () => {
@@ -48,16 +52,7 @@ const inMemory = () => {
     for (const delta of outcome.deltas.values()) totals = { position: event.position, sums: added(totals.sums, delta) };
     checkpoint = event.position;
   };
-  const movedAway = ({ $gte, $lte }: Readonly<{ $gte: string; $lte: string }>): number => {
-    const times = [...documents.values()].map(({ value }) => String(value?.movedAwayAt ?? ''));
-    return times.filter((time) => time >= $gte && time <= $lte).length;
-  };
-  const views = {
-    totals: async () => totals,
-    checkpoint: async () => checkpoint,
-    count: async (_view: unknown, where: ReturnType<typeof movedAwayInMonthUntil>) =>
-      movedAway(where.movedAwayAt as Parameters<typeof movedAway>[0]),
-  } as unknown as Views;
+  const views = { totals: async () => totals, checkpoint: async () => checkpoint } as unknown as Views;
   return { take, views };
 };
 
@@ -78,7 +73,7 @@ describe('the counters of the registry', function () {
     }, 100));
 });
 
-type Feeding = Readonly<{ views: Views; projector: Projector; log: EventLog }>;
+type Feeding = Readonly<{ views: Views; log: EventLog }>;
 
 const histories = async (count: number) => {
   const all: (readonly Told[])[] = [];
@@ -98,12 +93,11 @@ const histories = async (count: number) => {
 };
 
 /** Counters read all the while that views are fed, a few events at a time, are those of the position that they report. */
-const expectExactWhileFed = async ({ log, views, projector }: Feeding, events: readonly Recorded[]): Promise<void> => {
+const expectExactWhileFed = async ({ log, views }: Feeding, events: readonly Recorded[]): Promise<void> => {
   const retainedFrom = day(Math.floor(events.length / 2));
-  const reported = (position: Position): Promise<boolean> => projector.reached(position, 10_000);
   const polled: Summary[] = [];
   const head = await log.head();
-  do polled.push(await countersFrom(views, retainedFrom, reported));
+  do polled.push(await countersFrom(views, retainedFrom));
   while (polled.at(-1)?.position !== head);
   const stock = stocktaking();
   const expected = new Map([[ORIGIN, stock.counters(retainedFrom)]]);
@@ -144,7 +138,7 @@ describe('counters that are read while their view is fed', function () {
   it('are those of the position that they report, in SQLite', async () => {
     const views = sqliteViews(':memory:', group);
     const projector = feed(views, 3);
-    await expectExactWhileFed({ log, views, projector }, events);
+    await expectExactWhileFed({ log, views }, events);
     await projector.stop();
     await views.close();
   });
@@ -166,89 +160,65 @@ describe('counters that are read while their view is fed', function () {
     it('are those of the position that they report, too, although totals are written before documents', async () => {
       const views = await mongoViews(connection.db(), 'counters', group);
       const projector = feed(views, 10);
-      await expectExactWhileFed({ log, views, projector }, events);
+      await expectExactWhileFed({ log, views }, events);
       await projector.stop();
       await dropViews(connection.db(), 'counters');
     });
   });
 });
 
-describe('counting what a tag has moved away from', () => {
-  const sums = { 'movedAwayIn1969-12': 4, 'movedAwayIn1970-01': 2, released: 1 };
-  const first = '1';
-  const EPOCH = new Date(0).toISOString();
-  /** Views whose totals are at one position after the other, each time that they are read. */
-  const moving = (positions: readonly string[], counted: number[] = []) => {
-    let reads = 0;
-    const views = {
-      checkpoint: async () => first,
-      totals: async () => ({ position: positions[Math.min(reads++, positions.length - 1)], sums }),
-      count: async () => {
-        counted.push(reads);
-        return 2;
-      },
-    } as unknown as Views;
-    return { views, counted };
+describe('what a tag has moved away from', () => {
+  const sums = { 'movedAwayOn2026-01-30': 4, 'movedAwayOn2026-01-31': 2, 'movedAwayOn2026-02-01': 8, released: 1 };
+  /** What is orphaned of it, where it is retained so long, at this time. */
+  const orphaned = async (retainDays: number, now: string): Promise<number> => {
+    const reporting = { checkpoint: async () => '1', totals: async () => ({ position: '1', sums }) } as unknown as Views;
+    return (await countersAt({ reporting }, retainDays, () => Date.parse(now))).orphanedManifests;
   };
 
-  it('is done again where something has changed meanwhile', async () => {
-    const { views, counted } = moving(['1', '2', '2', '3', '3']);
-    expect(await countersFrom(views, EPOCH)).to.include({ orphanedManifests: 1 + 4 + 2, position: '3' });
-    expect(counted).to.have.lengthOf(3);
+  it('is kept for at least as many days as it is retained, to the end of a day of UTC', async () => {
+    expect(await orphaned(30, '2026-03-01T23:59:59.999Z')).to.equal(1);
+    expect(await orphaned(30, '2026-03-02T00:00:00.000Z')).to.equal(1 + 4);
+    expect(await orphaned(30, '2026-03-02T23:59:59.999Z')).to.equal(1 + 4);
+    expect(await orphaned(30, '2026-03-03T00:00:00.000Z')).to.equal(1 + 4 + 2);
+    expect(await orphaned(1, '2026-02-02T23:59:59.999Z')).to.equal(1 + 4 + 2);
+    expect(await orphaned(1, '2026-02-03T00:00:00.000Z')).to.equal(1 + 4 + 2 + 8);
   });
 
-  it('waits until the documents are as far as the totals', async () => {
-    const waitedFor: string[] = [];
-    const { views } = moving(['7']);
-    const reported = async (position: Position): Promise<boolean> => {
-      waitedFor.push(position);
-      return true;
-    };
-    await countersFrom(views, EPOCH, reported);
-    expect(waitedFor).to.deep.equal(['7']);
+  it('is orphaned at once where it is retained for 0 days, whatever the clocks say', async () => {
+    expect(await orphaned(0, '2026-02-01T12:00:00.000Z')).to.equal(1 + 4 + 2 + 8);
+    expect(await orphaned(0, '2026-01-01T00:00:00.000Z')).to.equal(1 + 4 + 2 + 8);
   });
 
-  it('is refused for now where that takes too long, or changes never end', async () => {
-    const behind = countersFrom(moving(['7']).views, EPOCH, async () => false);
-    const restless = countersFrom(moving(Array.from({ length: 1000 }, (_, n) => String(n))).views, EPOCH);
-    for (const refused of [behind, restless]) {
-      const error = await refused.catch((cause: unknown) => cause);
-      expect(isRefusal(error, 'UNAVAILABLE'), String(error)).to.equal(true);
-    }
+  it('is never orphaned where it is retained for ever, and as good as never for 99999 days', async () => {
+    expect(await orphaned(Number.POSITIVE_INFINITY, '2026-12-01T00:00:00.000Z')).to.equal(1);
+    expect(await orphaned(99_999, '2026-12-01T00:00:00.000Z')).to.equal(1);
   });
+});
 
-  it('asks what the time is after what it counts has happened', async () => {
-    let time = 0;
-    const { views } = moving(['1', '2', '3', '3']);
+describe('the position of the counters', () => {
+  /** Views whose totals are at one position, after their checkpoint was at another. */
+  const reported = async (checkpoint: Position, position: Position) => {
     const asked: string[] = [];
-    const watching = {
-      ...views,
-      totals: async (...given: Parameters<Views['totals']>) => {
-        time += 1000;
-        return views.totals(...given);
+    const reporting = {
+      checkpoint: async () => {
+        asked.push('checkpoint');
+        return checkpoint;
       },
-      count: async (_view: unknown, { movedAwayAt }: ReturnType<typeof movedAwayInMonthUntil>) => {
-        asked.push((movedAwayAt as Readonly<{ $lte: string }>).$lte);
-        return 2;
+      totals: async () => {
+        asked.push('totals');
+        return { position, sums: {} };
       },
     } as unknown as Views;
-    await countersAt({ reporting: watching, reported: async () => true }, 0, () => time);
-    expect(asked).to.deep.equal([1000, 3000, 5000].map((ms) => new Date(ms).toISOString()).slice(0, asked.length));
-    expect(asked.length).to.be.greaterThan(1);
+    const { position: shown } = await countersAt({ reporting }, 30);
+    return { shown, asked };
+  };
+
+  it('is that of their totals, or of a checkpoint that was read before them, whichever is later', async () => {
+    expect((await reported('3', '7')).shown).to.equal('7');
+    expect((await reported('7', '3')).shown).to.equal('7');
   });
 
-  it('is not done for the months before, which the totals have, nor for what has not happened', async () => {
-    const { views, counted } = moving(['1']);
-    expect((await countersFrom(views, '1970-02-01T00:00:00.000Z')).orphanedManifests).to.equal(1 + 4 + 2);
-    expect((await countersFrom(views, '1969-11-30T23:59:59.999Z')).orphanedManifests).to.equal(1);
-    expect(counted).to.deep.equal([]);
-  });
-
-  it('is not done where everything is retained for ever', async () => {
-    const { views, counted } = moving(['1']);
-    const reported = async (): Promise<boolean> => true;
-    const kept = await countersAt({ reporting: views, reported }, Number.POSITIVE_INFINITY);
-    expect(kept.orphanedManifests).to.equal(1);
-    expect(counted).to.deep.equal([]);
+  it('takes one read of the totals, after the checkpoint: nothing is counted, waited for or read again', async () => {
+    expect((await reported('3', '7')).asked).to.deep.equal(['checkpoint', 'totals']);
   });
 });

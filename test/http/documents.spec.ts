@@ -465,6 +465,22 @@ describe('the document of the management API', () => {
         so: codeIs('REPOSITORY_NOT_FOUND'),
       },
     ]);
+
+    it('“`INTERNAL_ERROR` | 500 | Server error”', async () => {
+      const { app, admin, takeFailures } = registry();
+      const works = app.reporting.totals;
+      Object.assign(app.reporting, { totals: () => Promise.reject(new Error('The disk is on fire.')) });
+      try {
+        const answer = await send(admin, 'GET', '/api/v1/metrics', undefined, { status: 500 });
+        codeIs('INTERNAL_ERROR')(answer);
+        expect(answer.body.toString(), 'nothing of the cause').not.to.contain('fire');
+      } finally {
+        Object.assign(app.reporting, { totals: works });
+      }
+      const logged = takeFailures();
+      expect(logged).to.have.length(1);
+      expect(logged[0]).to.contain('The disk is on fire.');
+    });
   });
 
   describe('Pagination', () => {

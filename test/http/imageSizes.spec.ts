@@ -6,6 +6,7 @@ import { type Manifest, manifestKey } from '../../src/projections/manifests.ts';
 import { type Tag, tagKey } from '../../src/projections/tags.ts';
 import type { Views } from '../../src/projections/views/views.ts';
 import { as, content, imageOf, indexOf, LIFE, type Pushable } from '../support/facts.ts';
+import { turnsDuring } from '../support/turns.ts';
 
 const PUSHED_AT = '2026-01-01T00:00:00.000Z';
 const kept = (pushable: Pushable): Manifest => ({ ...pushable, pushedAt: PUSHED_AT });
@@ -60,6 +61,36 @@ describe('the size of an image', () => {
     const { views, reads } = holding(manifestsOf(index, ...many));
     await imageSizesIn(views, LIFE)([index.digest]);
     expect(reads.flat()).to.have.length(101);
+  });
+
+  it('looks at 100,000 things that listed manifests name a page: what is behind them counts without', async () => {
+    const layers = Array.from({ length: 3999 }, (_, n) => as('layer', content(`layer ${n}`)));
+    const LAYERS = layers.reduce((sum, { size }) => sum + size, 0);
+    const large = Array.from({ length: 30 }, (_, n) =>
+      imageOf(`image ${n}`, as('config', content(`config ${10 + n}`)), ...layers),
+    );
+    const indexes = [indexOf('first', ...large.slice(0, 20)), indexOf('second', ...large.slice(20)), indexOf('third', image)];
+    const [first, second, third] = indexes as [Pushable, Pushable, Pushable];
+    const listed = ({ references }: Pushable): number => references.reduce((sum, { size }) => sum + size, 0);
+    const CONFIG = content('config 10').size;
+    const { views } = holding(manifestsOf(...indexes, ...large, image));
+    const sizes = imageSizesIn(views, LIFE);
+    const digests = indexes.map(({ digest }) => digest);
+    expect(await sizes(digests)).to.deep.equal([
+      listed(first) + 20 * CONFIG + LAYERS,
+      listed(second) + 5 * CONFIG + LAYERS,
+      listed(third),
+    ]);
+    expect(await imageSizesIn(views, LIFE)([third.digest]), 'a page begins anew').to.deep.equal([listed(third) + IMAGE]);
+  });
+
+  it('is found with a turn for others between two reads', async () => {
+    const many = Array.from({ length: 60 }, (_, n) => imageOf(`image ${n}`, as('layer', content(`layer ${n}`))));
+    const indexes = Array.from({ length: 10 }, (_, n) => indexOf(`index ${n}`, ...many));
+    const { views, reads } = holding(manifestsOf(...indexes, ...many));
+    const digests = indexes.map(({ digest }) => digest);
+    expect(await turnsDuring(() => imageSizesIn(views, LIFE)(digests))).to.be.at.least(reads.length - 1);
+    expect(reads).to.have.length(31);
   });
 
   it('is unknown where the manifest is', async () => {

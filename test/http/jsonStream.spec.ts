@@ -8,6 +8,7 @@ import { type JsonStream, sendJson } from '../../src/http/jsonStream.ts';
 import { MANAGEMENT_REFUSING } from '../../src/http/managementErrors.ts';
 import { refuseIn } from '../../src/http/refusal.ts';
 import { waitUntil } from '../support/processes.ts';
+import { turnsDuring } from '../support/turns.ts';
 
 async function* pagesOf<T>(...pages: readonly (readonly T[])[]): AsyncGenerator<readonly T[]> {
   yield* pages;
@@ -175,6 +176,23 @@ describe('JSON that is not held whole', () => {
     await waitUntil('it was told to return', async () => asked.returned);
     expect(logged).to.deep.equal([]);
   });
+
+  for (const { what, item, pages, turns } of [
+    { what: 'of large pages', item: 'x'.repeat(20_000), pages: 500, turns: 500 },
+    { what: 'of many small parts', item: { later: () => 1 }, pages: 2000, turns: 100 },
+  ])
+    it(`lets others have their turn, ${what}, though all is there at once and taken at once`, async () => {
+      const all = async function* () {
+        for (let page = 0; page < pages; page++) yield [item];
+      };
+      answer = () => ({ items: all() });
+      let read = 0;
+      const counted = await turnsDuring(async () => {
+        read = JSON.parse((await app.inject('/')).payload).items.length;
+      });
+      expect(read).to.equal(pages);
+      expect(counted).to.be.at.least(turns);
+    });
 
   it('holds nothing for requests that wait behind another one on the same connection', async () => {
     const { asked, pages } = endless();

@@ -82,6 +82,62 @@ describe('the limits of the management API', () => {
   });
 });
 
+describe('the limit of the monitoring API', () => {
+  const registry = registryFor({ ...PROXIED, GHOSTDOCK_MONITORING_REQUESTS_PER_MINUTE: '3' });
+  const STATUS = '/api/web/status';
+  const get = (client: HttpClient, path: string, ip: string) => client.send('GET', path, from(ip));
+
+  it('is told in every answer, and refuses what goes over in the words of that API', async () => {
+    const ann = await registry().register('ann', 'auditor');
+    const before = secondsNow();
+    const paths = [
+      [STATUS, 200],
+      ['/api/nothing', 404],
+      [STATUS, 200],
+    ] as const;
+    for (const [index, [path, status]] of paths.entries()) {
+      const answer = await ann.send('GET', path);
+      expect(answer.status).to.equal(status);
+      expect(rateOf(answer)).to.include({ limit: 3, remaining: 2 - index });
+      expect(rateOf(answer).reset).to.be.within(before + 59, secondsNow() + 61);
+    }
+    const over = await ann.send('GET', STATUS);
+    expect(over.status).to.equal(429);
+    const wait = Number(over.headers['retry-after']);
+    expect(wait).to.be.within(1, 60);
+    expect(jsonOf(over)).to.deep.equal({
+      error: 'Too Many Requests',
+      message: `Too many requests. Try again in ${wait} seconds.`,
+    });
+    expect(rateOf(over)).to.include({ limit: 3, remaining: 0 });
+  });
+
+  it('is that of an address without a login, and of a stream as of any request', async () => {
+    const { anonymous } = registry();
+    for (const path of [STATUS, '/api/logs/stream', '/api/registry/state'])
+      expect((await get(anonymous, path, HOME)).status).to.equal(401);
+    for (const path of [STATUS, '/api/logs/stream']) expect((await get(anonymous, path, HOME)).status).to.equal(429);
+    expect((await get(anonymous, STATUS, ELSEWHERE)).status).to.equal(401);
+  });
+
+  it('is no business of the management API, /metrics, the health and the description, nor theirs of it', async () => {
+    const dave = await registry().register('dave', 'auditor');
+    for (let count = 0; count < 4; count += 1)
+      for (const path of ['/api/v1/users/me', '/metrics', '/health', '/api/v1/health', '/api/openapi.json', '/v2/'])
+        expect((await dave.send('GET', path)).status, path).to.equal(200);
+    expect(rateOf(await dave.send('GET', STATUS)).remaining).to.equal(2);
+  });
+});
+
+describe('a monitoring API', () => {
+  const registry = registryFor();
+
+  it('has no limit by default, and says nothing of one', async () => {
+    const answer = await exchange(registry().admin, ['GET', '/api/web/status'], { status: 200 });
+    expect(Object.keys(answer.headers).filter((name) => name.includes('ratelimit'))).to.deep.equal([]);
+  });
+});
+
 describe('a management API without limits', () => {
   const registry = registryFor({ GHOSTDOCK_API_REQUESTS_PER_MINUTE: '0', GHOSTDOCK_API_REQUESTS_PER_HOUR: '0' });
 
@@ -158,6 +214,9 @@ describe('failed logins', () => {
   const DOORS: readonly (readonly [door: string, knock: (username: string, password: string) => Promise<Answer>])[] = [
     ['Basic on /v2', (user, word) => as(user, word).send('GET', '/v2/', from(ip))],
     ['Basic on /api/v1', (user, word) => as(user, word).send('GET', '/api/v1/users', from(ip))],
+    ['Basic on the monitoring API', (user, word) => as(user, word).send('GET', '/api/registry/state', from(ip))],
+    ['Basic on /metrics', (user, word) => as(user, word).send('GET', '/metrics', from(ip))],
+    ['Basic on /api/v1/health', (user, word) => as(user, word).send('GET', '/api/v1/health', from(ip))],
     ['the token service', (user, word) => as(user, word).send('GET', '/auth?scope=repository:a/b:pull', from(ip))],
     ['the login with JSON', (username, password) => post('/auth', json({ username, password }))],
     ['the login with a form', (username, password) => post('/auth', form({ grant_type: 'password', username, password }))],

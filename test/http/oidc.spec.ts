@@ -129,6 +129,8 @@ describe('the exchange of an ID token', () => {
     const job = await asWorkload();
     for (const path of ['/api/v1/users', '/api/v1/tokens']) expect((await job.send('GET', path)).status, path).to.equal(403);
     await exchange(job, ['GET', '/v2/open/image/tags/list'], { status: 403 });
+    const health = await exchange(job, ['GET', '/api/v1/health'], { status: 200 });
+    expect(jsonOf(health)).to.have.all.keys('status', 'version', 'services');
   });
 
   it('keeps a job to the scope that it asked for, and challenges it for more', async () => {

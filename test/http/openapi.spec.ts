@@ -158,7 +158,7 @@ describe('the description of a registry with a public URL', () => {
 });
 
 describe('GET /api/docs', () => {
-  const registry = registryFor();
+  const registry = registryFor({ GHOSTDOCK_TRUSTED_PROXIES: 'loopback' });
   let page = '';
 
   before(async () => {
@@ -184,6 +184,17 @@ describe('GET /api/docs', () => {
     const links = [...page.matchAll(/(?:href|src)="([^"]*)"/g)].map(([, target = '']) => target);
     expect(links.filter((target) => !target.startsWith('#'))).to.deep.equal(['openapi.json']);
   });
+
+  const AT = 'https://registry.example.com';
+  for (const under of ['', '/registry'])
+    for (const path of ['/api/docs', '/api/docs/'])
+      it(`leads to the description from ${under}${path}`, async () => {
+        const headers = { 'x-forwarded-prefix': under };
+        const { status, body } = await registry().anonymous.send('GET', path, { headers });
+        expect(status).to.equal(200);
+        const [, link = ''] = /<a href="([^"#]*)">The same in OpenAPI/.exec(body.toString()) ?? [];
+        expect(new URL(link, `${AT}${under}${path}`).href).to.equal(`${AT}${under}/api/openapi.json`);
+      });
 
   it('leads only to what stands in it', () => {
     const ids = [...page.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);

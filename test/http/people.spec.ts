@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { decodeJwt } from 'jose';
+import type { Document } from '../../src/http/openapiDocument.ts';
 import { identities } from '../../src/projections/identities.ts';
 import { type Answer, basic, type HttpClient } from '../support/http.ts';
 import { CLIENT } from '../support/issuer.ts';
@@ -353,7 +354,10 @@ describe('the login of people behind TLS', () => {
     const session = cookiesOf(answer).find(({ name }) => name === '__Host-ghostdock-session');
     expect(session?.attributes).to.deep.equal(['Path=/', 'Max-Age=43200', 'HttpOnly', 'SameSite=Strict', 'Secure']);
     expect(decodeJwt(String(session?.value)).use).to.equal('session');
-    const headers = { cookie: `__Host-ghostdock-session=${session?.value}` };
+    const description = jsonOf(await client.send('GET', '/api/openapi.json')) as unknown as Document;
+    const described = description.components.securitySchemes.session as Readonly<{ in: string; name: string }>;
+    expect(described.in).to.equal('cookie');
+    const headers = { cookie: `${described.name}=${session?.value}` };
     expect((await client.send('GET', '/api/v1/users/me', { headers })).status).to.equal(200);
   });
 });

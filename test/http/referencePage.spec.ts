@@ -31,7 +31,7 @@ const DOCUMENT: Document = {
 };
 
 describe('the reference page', () => {
-  const page = referencePage(DOCUMENT);
+  const page = referencePage(DOCUMENT, HOSTILE);
 
   it('lets nothing of the description become markup', () => {
     expect(page.split(SHOWN).length).to.be.above(20);

@@ -75,7 +75,20 @@ describe('the counters of a registry', () => {
     const change = { totalBlobs: 1, totalBytes: 321, uniqueBytes: 321, unreferencedBlobs: 1, estimatedSpaceToFree: 321 };
     expect(await changeBy(() => pushBlob(admin, 'c/one', blob))).to.deep.equal(change);
     const undone = Object.fromEntries(Object.entries(change).map(([name, count]) => [name, -count]));
-    expect(await changeBy(() => remove(`/v2/c/one/blobs/${blob.digest}`))).to.deep.equal(undone);
+    const recoverable = { recoverableBlobs: 1, recoverableBytes: 321 };
+    expect(await changeBy(() => remove(`/v2/c/one/blobs/${blob.digest}`))).to.deep.equal({ ...undone, ...recoverable });
+  });
+
+  it('show a blob that nobody links any more as recoverable until some repository links it again', async () => {
+    const blob = stray('recoverable');
+    await pushBlob(admin, 'c/one', blob);
+    await pushBlob(admin, 'c/two', blob);
+    const recoverable = { recoverableBlobs: 1, recoverableBytes: 321 };
+    expect(await changeBy(() => remove(`/v2/c/one/blobs/${blob.digest}`))).not.to.have.any.keys('recoverableBlobs');
+    expect(await changeBy(() => remove(`/v2/c/two/blobs/${blob.digest}`))).to.include(recoverable);
+    const linkedAgain = await changeBy(() => pushBlob(admin, 'c/two', blob));
+    expect(linkedAgain).to.include({ totalBlobs: 1, recoverableBlobs: -1, recoverableBytes: -321 });
+    await remove(`/v2/c/two/blobs/${blob.digest}`);
   });
 
   it('show a manifest as orphaned once its last tag was deleted, and no more when it is tagged again', async () => {
@@ -138,7 +151,7 @@ describe('the counters of a registry', () => {
       }
       expect(changeBetween(before, await countersOf(admin))).to.include({ totalManifests: 571, totalRepositories: 1 });
       await remove(path, status);
-      expect(changeBetween(before, await countersOf(admin))).to.deep.equal({});
+      expect(changeBetween(before, await countersOf(admin))).to.deep.equal({ recoverableBlobs: 1, recoverableBytes: 321 });
     });
 });
 

@@ -86,6 +86,7 @@ describe('a request’s path', () => {
     ['a session with a bad percent sign', '/v2/a/b/blobs/uploads/%E0', 400, 'UNSUPPORTED'],
     ['a bad percent sign outside of the API', '/health%zz', 400, 'INVALID_REQUEST'],
     ['a bad percent sign in the token service', '/auth/%zz', 400, 'INVALID_REQUEST'],
+    ['a bad percent sign in the management API', '/api/v1/users/%zz', 400, 'INVALID_REQUEST'],
     ['a fragment', '/v2/a/b/tags/list#x', 404, 'UNSUPPORTED'],
     ['a path parameter', '/v2/a/b/tags/list;x=y', 404, 'UNSUPPORTED'],
     ['an address without a path', 'http://registry.test', 404, 'NOT_FOUND'],
@@ -104,6 +105,13 @@ describe('a request’s path', () => {
       if (answer.headers['docker-distribution-api-version'] !== undefined) expectSound('GET', '/v2/', answer);
     });
   }
+
+  for (const target of ['/api/registry/blobs/%zz', '/api/%E0', '/api/registry/repositories/a%2Fb%'])
+    it(`that cannot be decoded is refused as the monitoring API refuses: ${target}`, async () => {
+      const answer = await get(registry(), target);
+      expect(answer.status).to.equal(400);
+      expect(jsonOf(answer)).to.deep.equal({ error: 'Bad Request', message: 'The path is not percent-encoded UTF-8.' });
+    });
 
   it('with a bad percent sign is repeated as it came, and cut', async () => {
     const answer = await get(registry(), `/v2/a/b/manifests/%zz${long(1000)}`);

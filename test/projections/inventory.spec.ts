@@ -26,7 +26,14 @@ import {
 import { projecting, type Told } from '../support/projecting.ts';
 
 const blob = ({ digest, size }: { digest: typeof layer.digest; size: number }, links: number, references: number, n: number) => ({
-  [inventoryBlobKey(digest)]: { size, links, references, createdAt: at(n) },
+  [inventoryBlobKey(digest)]: { size, links, references, createdAt: at(n), linked: true },
+});
+const gone = ({ digest, size }: { digest: typeof layer.digest; size: number }, named: number) => ({
+  [inventoryBlobKey(digest)]: { named, size },
+});
+const recoverable = (...all: readonly { size: number }[]) => ({
+  recoverableBlobs: all.length,
+  recoverableBytes: all.reduce((sum, { size }) => sum + size, 0),
 });
 const manifest = ({ digest }: typeof image, document: object) => ({ [`manifest/${LIFE}/${digest}`]: document });
 const repository = (manifests: number) => ({ [`repository/${LIFE}`]: { manifests } });
@@ -63,9 +70,37 @@ describe('the inventory', () => {
     projecting(inventory)(created, linked(layer), elsewhere(linked(layer)), unlinked(layer)).yields(
       documents(blob(layer, 1, 0, 1)),
     );
-    projecting(inventory)(created, linked(layer), unlinked(layer)).yields({});
-    projecting(inventory)(created, linked(layer), unlinked(layer)).addsUpTo({});
     projecting(inventory)(created, linked(layer), unlinked(layer), linked(layer)).yields(documents(blob(layer, 1, 0, 3)));
+  });
+
+  it('knows of a blob without a link that its bytes are still there, whoever names it', () => {
+    const deleted = projecting(inventory)(created, linked(layer), unlinked(layer));
+    deleted.yields(documents(gone(layer, 0)));
+    deleted.addsUpTo(recoverable(layer));
+    const named = projecting(inventory)(...withImage, unlinked(layer, 'collected'), unlinked(config, 'repositoryDeleted'));
+    named.addsUpTo({
+      ...{ manifests: 1, untagged: 1, repositories: 1, pushes: 1 },
+      ...recoverable(layer, config),
+    });
+    projecting(inventory)(...withImage, unlinked(layer), removed(image), unlinked(config)).yields(
+      documents(gone(layer, 0), gone(config, 0), pushes(1)),
+    );
+    projecting(inventory)(created, linked(layer), unlinked(layer), pushed(image)).yields(
+      documents(
+        ...[gone(layer, 1), { [inventoryBlobKey(config.digest)]: { named: 1 } }],
+        ...[manifest(image, { tags: 0 }), repository(1), pushes(1)],
+      ),
+    );
+  });
+
+  it('forgets what it knew of a blob that is linked again, and has nothing of one whose bytes were missing', () => {
+    const size = layer.size;
+    projecting(inventory)(created, linked(layer), unlinked(layer), linked(layer)).addsUpTo({
+      ...{ blobs: 1, links: 1, uniqueBytes: size, logicalBytes: size, unreferencedBlobs: 1, unreferencedBytes: size },
+    });
+    projecting(inventory)(created, linked(layer), unlinked(layer, 'missing')).yields({});
+    projecting(inventory)(created, linked(layer), unlinked(layer, 'missing')).addsUpTo({});
+    projecting(inventory)(created, linked(layer), unlinked(layer), linked(layer), unlinked(layer, 'missing')).addsUpTo({});
   });
 
   it('counts a blob once for each manifest that names it, however often that does', () => {
@@ -140,7 +175,7 @@ describe('the inventory', () => {
         manifest(image, { tags: 0, movedAwayAt: at(4) }),
       ),
     );
-    projecting(inventory)(...moved).addsUpTo({ ...withManifest, 'movedAwayIn2026-01': 1 });
+    projecting(inventory)(...moved).addsUpTo({ ...withManifest, 'movedAwayOn2026-01-01': 1 });
     for (const cause of ['tagDeleted', 'parentDeleted', 'subjectDeleted'] as const)
       projecting(inventory)(...withImage, released(image, cause)).addsUpTo({ ...withManifest, released: 1 });
   });
@@ -159,12 +194,12 @@ describe('the inventory', () => {
   it('has no repository any more the moment that it is deleted, and the rest until that is on record', () => {
     const { repositories: _one, ...rest } = withManifest;
     projecting(inventory)(...withImage, ended(1, 0)).addsUpTo(rest);
-    const gone = [
+    const rests = [
       removed(image, 'repositoryDeleted'),
       unlinked(config, 'repositoryDeleted'),
       unlinked(layer, 'repositoryDeleted'),
     ];
-    projecting(inventory)(...withImage, ended(1, 0), ...gone).addsUpTo({ pushes: 1 });
+    projecting(inventory)(...withImage, ended(1, 0), ...rests).addsUpTo({ pushes: 1, ...recoverable(config, layer) });
   });
 
   it('takes nothing of the next life for something of the one that is being cleared', () => {

@@ -20,6 +20,7 @@ export const stocktaking = () => {
   const tags = new Map<string, string>();
   const links = new Map<string, Readonly<{ digest: string; size: number }>>();
   const released = new Map<string, Readonly<{ tagMoved: boolean; since: string }>>();
+  const unlinked = new Map<string, Readonly<{ size: number; missing: boolean }>>();
   let pushes = 0;
 
   const take = ({ type, data, metadata }: RepositoryEvent): void => {
@@ -35,6 +36,7 @@ export const stocktaking = () => {
         break;
       case 'BlobUnlinked':
         links.delete(inLife(data.repositoryId, data.digest));
+        unlinked.set(data.digest, { size: data.size, missing: data.cause === 'missing' });
         break;
       case 'ManifestPushed': {
         const named = new Set<string>(data.references.map(({ digest }) => digest));
@@ -64,11 +66,12 @@ export const stocktaking = () => {
 
   return {
     take: (event: Recorded): void => take(event as RepositoryEvent),
-    /** @param retainedFrom manifests whose tag moved away after this are kept; as ISO 8601 */
+    /** @param retainedFrom manifests whose tag moved away on this day or later are kept: `yyyy-mm-dd`, of UTC */
     counters: (retainedFrom: string): Counters => {
       const blobs = new Map([...links.values()].map(({ digest, size }) => [digest, size]));
       const named = new Set([...manifests.values()].flatMap((manifest) => [...manifest.named]));
       const unreferenced = [...blobs].filter(([digest]) => !named.has(digest));
+      const recoverable = [...unlinked].filter(([digest, { missing }]) => !blobs.has(digest) && !missing);
       const tagged = new Set(tags.values());
       const repositories = [...manifests.values()].flatMap(({ life }) => names.get(life) ?? []);
       return {
@@ -83,7 +86,9 @@ export const stocktaking = () => {
         blobReferences: added([...manifests.values()].map((one) => [...one.named].filter((digest) => blobs.has(digest)).length)),
         unreferencedBlobs: unreferenced.length,
         unreferencedBytes: added(unreferenced.map(([, size]) => size)),
-        orphanedManifests: [...released.values()].filter(({ tagMoved, since }) => !tagMoved || since <= retainedFrom).length,
+        recoverableBlobs: recoverable.length,
+        recoverableBytes: added(recoverable.map(([, { size }]) => size)),
+        orphanedManifests: [...released.values()].filter(({ tagMoved, since }) => !tagMoved || since < retainedFrom).length,
         pushes,
       };
     },

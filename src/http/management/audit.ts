@@ -8,9 +8,9 @@ import { LOG_FIELDS, logsAnswered } from './auditAnswers.ts';
 import { EXPORT_FORMATS, formatFor, openExport } from './auditExport.ts';
 import { AUDIT_PARAMETERS, type AuditQuery, filterOf } from './auditFilter.ts';
 import type { Order } from './auditMerge.ts';
-import { type AuditPageQuery, cursorOf, DEEPEST, readPage, spanOf } from './auditPage.ts';
+import { type AuditPageQuery, cursorOf, readPage, spanOf } from './auditPage.ts';
 import { MOST_COUNTED, MOST_EXAMINED, scansOf, totalIn } from './auditScans.ts';
-import { PAGE_PARAMETERS, pageAnswer, pageSchema } from './page.ts';
+import { DEEPEST, PAGE_PARAMETERS, pageAnswer, pageSchema } from './page.ts';
 
 type Listing = FastifyRequest<{ Querystring: AuditQuery & AuditPageQuery }>;
 type Exporting = FastifyRequest<{ Querystring: AuditQuery & Readonly<{ format?: 'csv' | 'ndjson'; order?: Order }> }>;

@@ -25,7 +25,7 @@ export const LOG_FIELDS = {
   user_agent: { ...TEXT_OR_NULL, example: 'docker/20.10.0' },
   log: { enum: ['facts', 'access'], description: 'Where it is on record: among the changes, or in the access log.' },
   actor: { ...TEXT, description: 'Who it was by id: `user:7`, or the access token that was used, `token:5`.', example: 'user:1' },
-  token_id: TEXT_OR_NULL,
+  token_id: { type: ['integer', 'null'], description: 'Of the access token that was used, if one was.' },
   method: { ...TEXT_OR_NULL, description: 'How the caller showed who it is, where the access log knows it.' },
   decision: { enum: ['allowed', 'refused'] },
   status: { type: ['integer', 'null'], description: 'Of the answer, where the access log knows it.' },
@@ -97,9 +97,9 @@ const userIdIn = (who: string): number | undefined => {
 const digestOf = ({ digest, resource }: TrailEntry): string | null =>
   digest ?? (resource.includes('@sha') ? resource.slice(resource.indexOf('@') + 1) : null);
 
-const tokenOf = (entry: TrailEntry): string | null => {
-  if ('tokenId' in entry && entry.tokenId !== undefined) return entry.tokenId;
-  return entry.actor.startsWith('token:') ? entry.actor.slice('token:'.length) : null;
+const tokenOf = (entry: TrailEntry): number | null => {
+  if ('tokenId' in entry && entry.tokenId !== undefined) return Number(entry.tokenId);
+  return entry.actor.startsWith('token:') ? Number(entry.actor.slice('token:'.length)) : null;
 };
 
 /** What only the access log knows. */

@@ -3,9 +3,9 @@ import { ACCESS_ACTIONS } from '../../events/access.ts';
 import { isName } from '../../oci/names.ts';
 import { FACT_ACTIONS } from '../../projections/auditTrail.ts';
 import { ANONYMOUS, accountOf, SYSTEM } from '../../projections/trail.ts';
-import { userKey, usernames, users } from '../../projections/users.ts';
 import type { HttpDeps } from '../deps.ts';
 import { TEXT, TIME } from '../schemas.ts';
+import { userNamed } from './names.ts';
 
 export type AuditQuery = Readonly<{ user?: string; action?: string; resource?: string; from?: string; to?: string }>;
 
@@ -46,11 +46,9 @@ const LONGEST_RESOURCE = 512;
 
 const refused = (field: string, message: string): RegistryError => new RegistryError('REQUEST_INVALID', message, { field });
 
-/** Who was erased is not found by the name: else whoever knows it could tell what is left of him. */
-const accountNamed = async ({ views, fingerprints }: HttpDeps, username: string): Promise<string> => {
-  const named = await views.get(usernames, fingerprints.username(username));
-  const user = named && (await views.get(users, userKey(named.userId)));
-  return user === undefined || user.erased ? NOBODY : accountOf(user.userId);
+const accountNamed = async (deps: HttpDeps, username: string): Promise<string> => {
+  const user = await userNamed(deps, username);
+  return user === undefined ? NOBODY : accountOf(user.userId);
 };
 
 const whoIn = async (deps: HttpDeps, user: string): Promise<string> => {

@@ -4,10 +4,7 @@ import type { Cursors } from '../../secrets/cursors.ts';
 import type { AuditFilter } from './auditFilter.ts';
 import { type Found, mergedTrails, type Place, type Scan } from './auditMerge.ts';
 import { MOST_EXAMINED } from './auditScans.ts';
-import { type PageQuery, pageOf } from './page.ts';
-
-/** How deep pages go by their number. */
-export const DEEPEST = 10_000;
+import { type PageQuery, pageOf, refuseDeep } from './page.ts';
 
 export type AuditPageQuery = PageQuery & Readonly<{ cursor?: string }>;
 
@@ -30,8 +27,7 @@ export const cursorOf = (cursors: Cursors, filter: AuditFilter, { next }: AuditP
 export const spanOf = (cursors: Cursors, filter: AuditFilter, query: AuditPageQuery): Span => {
   const { page, limit } = pageOf(query);
   if (query.cursor === undefined) {
-    if (page * limit > DEEPEST)
-      throw refused('page', `Pages go ${DEEPEST} entries deep. What is behind them is read with the cursor of the page before.`);
+    refuseDeep({ page, limit });
     return { before: 0, skip: (page - 1) * limit, limit };
   }
   if (query.page !== undefined) throw refused('page', 'A cursor says where its page begins: it takes no page.');

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { isRefusal } from '../../errors.ts';
+import { authorize, REGISTRY } from '../../identity/authorize.ts';
 import type { Caller } from '../../identity/caller.ts';
 import { withSessions } from '../cookies.ts';
 import type { Health, HttpDeps } from '../deps.ts';
@@ -28,7 +29,7 @@ const HEALTH = object(
         users: COUNT,
         storage_used: { ...TEXT, description: 'In powers of 1024.', example: '2.5GB' },
       }),
-      description: 'For callers who are logged in, and where it can be told.',
+      description: 'For callers who may monitor, which administrators and auditors may, and where it can be told.',
     },
   },
   ...['status', 'version', 'services'],
@@ -79,11 +80,8 @@ const healthRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
 
   const show = async (request: FastifyRequest, reply: FastifyReply) => {
     reply.header('cache-control', 'no-store');
-    const { kind } = await callerOf(request);
-    const [health, totals] = await Promise.all([
-      deps.health(),
-      kind === 'anonymous' ? undefined : numbers().catch(() => undefined),
-    ]);
+    const { allowed } = authorize(await callerOf(request), 'monitor', REGISTRY);
+    const [health, totals] = await Promise.all([deps.health(), allowed ? numbers().catch(() => undefined) : undefined]);
     reply.code(health.status === 'unhealthy' ? 503 : 200);
     return bodyOf(health, totals);
   };
@@ -92,7 +90,7 @@ const healthRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     GET: {
       action: 'open',
       schema: {
-        summary: 'Shows whether the registry is of use, and to callers who are logged in what it holds.',
+        summary: 'Shows whether the registry is of use, and to those who may monitor what it holds.',
         tags: ['System'],
         response: { 200: HEALTH, 401: REFUSED, 429: REFUSED, 503: HEALTH },
       },

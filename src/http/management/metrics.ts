@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import type { HttpDeps } from '../deps.ts';
 import { described } from '../described.ts';
+import { unlessAway } from '../reported.ts';
 import { answer, TIME } from '../schemas.ts';
 import { summaryOf } from '../summary.ts';
-import { totalsNow } from '../totals.ts';
+import { pullsNow } from '../totals.ts';
 import { timeOf } from './route.ts';
 
 const count = (description: string) => ({ type: 'integer', minimum: 0, description }) as const;
@@ -16,7 +17,10 @@ const METRICS = answer({
     errors: count('All others.'),
   }),
   registry: answer({
-    pulls: count('Manifests pulled, as the access log has recorded them.'),
+    pulls: {
+      ...count('Manifests pulled, as the access log has recorded them. null: it cannot be read at the moment.'),
+      type: ['integer', 'null'],
+    },
     pushes: count('Manifests stored, ever.'),
     repositories: count('Repositories with at least one manifest.'),
     images: count('Tags, and manifests without a tag.'),
@@ -37,12 +41,17 @@ const METRICS = answer({
 export const metricsRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
   const show = async () => {
     const { requests, performance } = deps.requests;
-    const { summary, pulls } = await totalsNow(deps, () => summaryOf(deps));
+    const [summary, pulled] = await Promise.all([summaryOf(deps), unlessAway(pullsNow(deps))]);
     const { avgMs, p95Ms, p99Ms } = performance();
     return {
       timestamp: timeOf(new Date().toISOString()),
       requests: requests(),
-      registry: { pulls, pushes: summary.pushes, repositories: summary.repositories, images: summary.totalManifests },
+      registry: {
+        pulls: pulled ?? null,
+        pushes: summary.pushes,
+        repositories: summary.repositories,
+        images: summary.totalManifests,
+      },
       storage: { total_size: summary.uniqueBytes, blob_count: summary.blobs, manifest_count: summary.totalManifests },
       performance: { avg_response_time: avgMs, p95_response_time: p95Ms, p99_response_time: p99Ms },
     };

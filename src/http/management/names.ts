@@ -20,14 +20,18 @@ export const namesOfTeams = async (views: Views, ids: readonly number[]): Promis
   return new Map(found.flatMap((team) => (team === undefined ? [] : [[team.teamId, team.name] as const])));
 };
 
-/** The user of a name. @throws RegistryError `NOT_FOUND`, also for one who was deleted */
-export const memberNamed = async (
-  { views, fingerprints }: Pick<HttpDeps, 'views' | 'fingerprints'>,
-  username: string,
-  field = 'user',
-): Promise<User> => {
+type Named = Pick<HttpDeps, 'views' | 'fingerprints'>;
+
+/** The user of a name, also one who was deleted. Who was erased is not found by it: else whoever knows it could tell what is left of him. */
+export const userNamed = async ({ views, fingerprints }: Named, username: string): Promise<User | undefined> => {
   const named = await views.get(usernames, fingerprints.username(username));
   const user = named && (await views.get(users, userKey(named.userId)));
+  return user?.erased === true ? undefined : user;
+};
+
+/** The user of a name. @throws RegistryError `NOT_FOUND`, also for one who was deleted */
+export const memberNamed = async (deps: Named, username: string, field = 'user'): Promise<User> => {
+  const user = await userNamed(deps, username);
   if (user === undefined || user.deleted)
     throw new RegistryError('NOT_FOUND', `There is no user ${username.slice(0, 100)}.`, { field });
   return user;

@@ -1,9 +1,12 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { RegistryError } from '../../errors.ts';
 import type { Document, Projection } from '../../projections/projection.ts';
 import { LARGEST_PAGE, type Query, type Views } from '../../projections/views/views.ts';
 
 const DEFAULT_LIMIT = 50;
 const LARGEST_LIMIT = 100;
+/** How many entries of a list that has a cursor come before the last one that a page by its number has. */
+export const DEEPEST = 10_000;
 /** The last page that is served: a list is no way to read out a registry. */
 const LAST_PAGE = 10_000;
 
@@ -27,6 +30,13 @@ export const pageOf = ({ page = '1', limit = String(DEFAULT_LIMIT) }: PageQuery)
   if (wanted < 1 || wanted > LAST_PAGE)
     throw new RegistryError('REQUEST_INVALID', `page must be from 1 to ${LAST_PAGE}.`, { field: 'page' });
   return { page: wanted, limit: Math.min(Math.max(wholeNumber('limit', limit), 1), LARGEST_LIMIT) };
+};
+
+/** For lists that have a cursor: what it gives at the cost of a page, a number gives at the cost of all pages before it. @throws RegistryError `REQUEST_INVALID` */
+export const refuseDeep = ({ page, limit }: PageOf): void => {
+  if (page * limit <= DEEPEST) return;
+  const message = `Pages go ${DEEPEST} entries deep. What is behind them is read with the cursor of the page before.`;
+  throw new RegistryError('REQUEST_INVALID', message, { field: 'page' });
 };
 
 /** A list's answer: its items under the documented name, and where in the whole they stand. */
@@ -82,6 +92,8 @@ export const walkTo = async <T>(
     if (!more) return [];
     skip -= items.length;
     behind = items.at(-1);
+    // The embedded views answer within the call.
+    await turn();
   }
 };
 

@@ -10,7 +10,7 @@ import { described } from '../described.ts';
 import { sendJson } from '../jsonStream.ts';
 import { goneForReaders } from '../ownWrites.ts';
 import { repositoryOf } from '../permit.ts';
-import { upToDate } from '../reported.ts';
+import { isUpToDate } from '../reported.ts';
 import { answer, object } from '../schemas.ts';
 import { memberNamed } from './names.ts';
 import { PAGE_PARAMETERS, type PageQuery, pageAnswer, pageOf, pageSchema } from './page.ts';
@@ -53,17 +53,16 @@ export const repositoryRoutes = (app: FastifyInstance, deps: HttpDeps): void => 
 
   /** Where it ends in this very moment it is not found. */
   const shownOne = async (request: FastifyRequest<Named>): Promise<Shown | undefined> => {
-    await upToDate(deps);
+    const current = await isUpToDate(deps);
     request.repository = await views.get(repositories, repositoryOf(request).name);
-    const [one] = await shownOf(deps, [repositoryOf(request)]);
+    const [one] = await shownOf(deps, [repositoryOf(request)], current);
     return one;
   };
 
   const show = async (request: FastifyRequest<Named & { Querystring: TagQuery }>, reply: FastifyReply) => {
     const span = tagSpanOf(request.query);
     const repository = repositoryOf(request);
-    await upToDate(deps);
-    const [one] = await shownOf(deps, [repository]);
+    const [one] = await shownOf(deps, [repository], await isUpToDate(deps));
     return sendJson(request, reply, { ...one, tags: tagsShown(views, repository.repositoryId, span) });
   };
 

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Visibility } from '../../events/repository.ts';
 import type { Readable } from '../../identity/rights.ts';
 import { type CatalogEntry, catalog } from '../../projections/catalog.ts';
@@ -45,6 +46,7 @@ const loadReadable = async ({ views }: Reading, readable: Readable): Promise<rea
     const { items, more } = await pageOfReadable(views, readable, { after, limit: LARGEST_PAGE });
     all.push(...items);
     if (!more || items.length === 0) return all;
+    await turn();
   }
 };
 

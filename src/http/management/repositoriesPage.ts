@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Readable } from '../../identity/rights.ts';
 import { hasWord } from '../../projections/repositoryWords.ts';
 import { LARGEST_PAGE } from '../../projections/views/views.ts';
@@ -53,6 +54,7 @@ type Matching = Step & Readonly<{ entry: Entry }>;
 const stepsOf = async (order: Order, entries: readonly Entry[], matches: Matches): Promise<Matching[]> => {
   const steps: Matching[] = [];
   for (let next = 0; next < entries.length; next += LARGEST_PAGE) {
+    if (next > 0) await turn();
     const some = await order.stepsOf(entries.slice(next, next + LARGEST_PAGE));
     steps.push(...some.filter((step): step is Matching => step.entry !== undefined && matches(step.entry)));
   }
@@ -116,6 +118,8 @@ const walked = async (
     if (examined >= mostExamined)
       return { entries, total: seen(), exact: false, next: { ...(place && { after: place }), skip, seen: seen() } };
     stride = largest;
+    // The embedded views answer within the call: others have their turn between two strides.
+    await turn();
   }
 };
 
@@ -138,10 +142,7 @@ export const findRepositories = async (deps: Reading, wanted: Wanted, bounds: Bo
   const matches = matching(readable, filter);
   const count = await countReadable(deps.views, readable);
   // No row of it is passed by, but for those before the page.
-  if (sort === 'name' && isEmpty(filter)) {
-    const all = { ...bounds, mostExamined: Number.POSITIVE_INFINITY };
-    return { ...(await walked(order, matches, wanted, all)), total: count, exact: true };
-  }
+  if (sort === 'name' && isEmpty(filter)) return { ...(await walked(order, matches, wanted, bounds)), total: count, exact: true };
   const candidates = await candidatesFor(deps, wanted, count, bounds.mostSorted);
   if (candidates !== undefined && candidates.count <= bounds.few) return sorted(order, await candidates.load(), matches, wanted);
   const found = await walked(order, matches, wanted, bounds);

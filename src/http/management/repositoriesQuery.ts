@@ -1,7 +1,7 @@
 import { RegistryError } from '../../errors.ts';
 import type { Visibility } from '../../events/repository.ts';
-import { usernames } from '../../projections/users.ts';
 import type { HttpDeps } from '../deps.ts';
+import { userNamed } from './names.ts';
 import { PAGE_PARAMETERS, type PageOf, type PageQuery, pageOf } from './page.ts';
 import type { Filter } from './repositoriesCandidates.ts';
 import { SORTS, type Sort } from './repositoriesOrder.ts';
@@ -42,10 +42,10 @@ export type Asked = Readonly<{ page: PageOf; sort: Sort; filter: Filter | undefi
 /** What a cursor holds. */
 type Place = Readonly<{ page: number; from: From }>;
 
-const filterOf = async ({ views, fingerprints }: HttpDeps, query: ListQuery): Promise<Filter | undefined> => {
+const filterOf = async (deps: HttpDeps, query: ListQuery): Promise<Filter | undefined> => {
   const { q = '', visibility, owner, prefix = '' } = query;
   const lower = q.toLowerCase();
-  const named = owner === undefined ? undefined : await views.get(usernames, fingerprints.username(owner));
+  const named = owner === undefined ? undefined : await userNamed(deps, owner);
   if (!NAME_LETTERS.test(lower) || !NAME_LETTERS.test(prefix) || (owner !== undefined && named === undefined)) return undefined;
   return {
     ...(lower !== '' && { text: lower }),

@@ -1,9 +1,10 @@
-import { isRefusal } from '../../errors.ts';
 import type { Visibility } from '../../events/repository.ts';
 import { type Pulls, repositoryPulls } from '../../projections/accessPulls.ts';
+import { catalog } from '../../projections/catalog.ts';
 import { type Repository, repositories } from '../../projections/repositories.ts';
 import { type ListedRepository, repositoryList } from '../../projections/repositoryList.ts';
 import type { HttpDeps } from '../deps.ts';
+import { unlessAway } from '../reported.ts';
 import { answer, TEXT, TIME } from '../schemas.ts';
 import { namesOfUsers } from './names.ts';
 import { timeOf } from './route.ts';
@@ -19,7 +20,12 @@ export const REPOSITORY_FIELDS = {
   owner: { type: ['string', 'null'], description: 'A username. null: nobody, so that administrators see to it.' },
   created_at: TIME,
   updated_at: { ...TIME, description: 'When a manifest, or a tag, was last pushed to it.' },
-  size: { ...COUNT, description: 'Bytes of its blobs and manifests, each once. What other repositories share counts in each.' },
+  size: {
+    ...COUNT,
+    type: ['integer', 'null'],
+    description:
+      'Bytes of its blobs and manifests, each once. What other repositories share counts in each. null: the views that tell it are being built, or behind.',
+  },
   pull_count: {
     ...COUNT,
     type: ['integer', 'null'],
@@ -38,7 +44,7 @@ export type Shown = Readonly<{
   owner: string | null;
   created_at: string;
   updated_at: string;
-  size: number;
+  size: number | null;
   pull_count: number | null;
   manifest_count: number;
   tag_count: number;
@@ -46,40 +52,53 @@ export type Shown = Readonly<{
 
 type Deps = Pick<HttpDeps, 'views' | 'reporting' | 'accessViews'>;
 
-const inLife = (one: ListedRepository | undefined, { repositoryId }: Repository): ListedRepository | undefined =>
+/** What a life holds. */
+type Held = Pick<ListedRepository, 'repositoryId' | 'manifests' | 'tags' | 'updatedAt'> & Readonly<{ size: number | null }>;
+
+const inLife = (one: Held | undefined, { repositoryId }: Repository): Held | undefined =>
   one?.repositoryId === repositoryId ? one : undefined;
 
 type Counted = readonly (Pulls | undefined)[];
 
 /** While the views of the access log cannot be read nobody knows; that keeps nobody from his repositories. */
-const pullsOf = async ({ accessViews }: Deps, found: readonly Repository[]): Promise<Counted | undefined> => {
+const pullsOf = ({ accessViews }: Deps, found: readonly Repository[]): Promise<Counted | undefined> => {
   const ids = found.map(({ repositoryId }) => repositoryId);
-  try {
-    return await accessViews.getMany(repositoryPulls, ids);
-  } catch (error) {
-    if (isRefusal(error, 'UNAVAILABLE')) return undefined;
-    throw error;
-  }
+  return unlessAway(accessViews.getMany(repositoryPulls, ids));
 };
 
-/** Repositories as they are answered. What the reporting views do not know yet, or no longer, holds nothing. */
-export const shownOf = async (deps: Deps, found: readonly Repository[]): Promise<readonly Shown[]> => {
+/** All but the size the serving views know as well, pushes that moved a tag alone left out. */
+const heldOf = async (
+  { views, reporting }: Deps,
+  names: readonly string[],
+  current: boolean,
+): Promise<readonly (Held | undefined)[]> => {
+  const listed = current ? await unlessAway(reporting.getMany(repositoryList, names)) : undefined;
+  if (listed !== undefined) return listed;
+  const entries = await views.getMany(catalog, names);
+  return entries.map((entry) => entry && { ...entry, updatedAt: entry.lastPushedAt, size: null });
+};
+
+/**
+ * Repositories as they are answered. What the views that tell what they hold do not know yet, or no longer, holds nothing.
+ * @param current whether the reporting views are up to date; else they are not read
+ */
+export const shownOf = async (deps: Deps, found: readonly Repository[], current: boolean): Promise<readonly Shown[]> => {
   if (found.length === 0) return [];
-  const { views, reporting } = deps;
-  const [listed, pulls, owners] = await Promise.all([
-    reporting.getMany(
-      repositoryList,
+  const [held, pulls, owners] = await Promise.all([
+    heldOf(
+      deps,
       found.map(({ name }) => name),
+      current,
     ),
     pullsOf(deps, found),
     namesOfUsers(
-      views,
+      deps.views,
       found.flatMap(({ ownerId }) => ownerId ?? []),
     ),
   ]);
   return found.map((repository, index) => {
     const { name, description, visibility, ownerId, createdAt } = repository;
-    const one = inLife(listed[index], repository);
+    const one = inLife(held[index], repository);
     return {
       name,
       description,
@@ -87,7 +106,7 @@ export const shownOf = async (deps: Deps, found: readonly Repository[]): Promise
       owner: ownerId === null ? null : (owners.get(ownerId) ?? null),
       created_at: timeOf(createdAt),
       updated_at: timeOf(one?.updatedAt ?? createdAt),
-      size: one?.size ?? 0,
+      size: one === undefined ? 0 : one.size,
       pull_count: pulls === undefined ? null : (pulls[index]?.pulls ?? 0),
       manifest_count: one?.manifests ?? 0,
       tag_count: one?.tags ?? 0,
@@ -98,7 +117,7 @@ export const shownOf = async (deps: Deps, found: readonly Repository[]): Promise
 type Life = Readonly<{ name: string; repositoryId: string }>;
 
 /** The same of lives that were found in a list, in its order; without those that have ended since. */
-export const shownByLife = async (deps: Deps, lives: readonly Life[]): Promise<readonly Shown[]> => {
+export const shownByLife = async (deps: Deps, lives: readonly Life[], current: boolean): Promise<readonly Shown[]> => {
   if (lives.length === 0) return [];
   const found = await deps.views.getMany(
     repositories,
@@ -107,5 +126,6 @@ export const shownByLife = async (deps: Deps, lives: readonly Life[]): Promise<r
   return shownOf(
     deps,
     found.filter((repository, index): repository is Repository => repository?.repositoryId === lives[index]?.repositoryId),
+    current,
   );
 };

@@ -21,7 +21,7 @@ export const TAG = answer({
     type: 'integer',
     minimum: 0,
     description:
-      'Bytes to pull for it: what its manifest names, each digest once, but for its subject. Of an index with what the manifests name that it lists.',
+      'Bytes to pull for it: what its manifest names, each digest once, but for its subject. Of an index with what the first 100 manifests name that it lists, as far as they are there and, on one page, name no more than 100,000 things in all.',
   },
   created_at: { ...TIME, description: 'Since when it points there.' },
 });

@@ -3,7 +3,7 @@ import type { HttpDeps } from '../deps.ts';
 import { described } from '../described.ts';
 import { answer } from '../schemas.ts';
 import { summaryOf } from '../summary.ts';
-import { COUNTER_SCHEMAS, GARBAGE, garbageOf, TOTAL_REPOSITORIES } from './numbers.ts';
+import { COUNTER_SCHEMAS, GARBAGE, garbageOf, recoverableOf, TOTAL_REPOSITORIES } from './numbers.ts';
 import { answers, COUNT, MILLISECONDS, REGISTRY_VERSION, VERSION } from './schemas.ts';
 import type { Uptime } from './uptime.ts';
 
@@ -30,7 +30,10 @@ export const counterRoutes = (app: FastifyInstance, deps: HttpDeps, uptime: Upti
     GET: {
       action: 'monitor',
       schema: { summary: 'Says what a collection of garbage would find.', tags: ['Monitoring'], response: answers(GARBAGE) },
-      handler: async () => garbageOf(await summaryOf(deps)),
+      handler: async () => {
+        const summary = await summaryOf(deps);
+        return { ...garbageOf(summary), ...recoverableOf(summary) };
+      },
     },
   });
 

@@ -6,7 +6,6 @@ import { patiently } from '../inTime.ts';
 import { answer, TEXT } from '../schemas.ts';
 import { type Summary, summaryOf } from '../summary.ts';
 import { answers, COUNT, MILLISECONDS, TIMESTAMP } from './schemas.ts';
-import { countSessions } from './sessions.ts';
 import type { Uptime } from './uptime.ts';
 
 /** In the very words that the clients of this API know. */
@@ -52,7 +51,7 @@ const warningsOf = (summary: Summary | undefined): readonly string[] =>
 export const healthRoutes = (app: FastifyInstance, deps: HttpDeps, uptime: Uptime): void => {
   const list = trying(() => deps.views.find(catalog, { where: { listed: true }, limit: 1 }));
   const summarize = trying(() => summaryOf(deps));
-  const count = trying(() => countSessions(deps));
+  const count = trying(() => deps.blobs.uploads.count());
 
   const check = async () => {
     const [listed, summary, sessions] = await Promise.all([list(), summarize(), count()]);

@@ -4,6 +4,7 @@ import { denying } from '../denial.ts';
 import type { HttpDeps } from '../deps.ts';
 import { identify } from '../identify.ts';
 import { permitRoutes } from '../permit.ts';
+import { limitRequests } from '../rateLimit.ts';
 import { refuseIn } from '../refusal.ts';
 import { compileCheck } from '../validation.ts';
 import { blobRoutes } from './blobs.ts';
@@ -28,6 +29,7 @@ export const monitoringSurface =
     refuseIn(app, MONITORING_REFUSING);
     const authenticate = withSessions(deps);
     identify(app, { ...deps, authenticate }, HEADERS);
+    limitRequests(app, deps.limits.monitoring);
     permitRoutes(app, deps, denying);
     app.setValidatorCompiler(({ schema, httpPart = 'body' }) => compileCheck(schema as object, httpPart));
     app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));

@@ -10,8 +10,12 @@ const COUNTERS = {
   estimatedSpaceToFree: { ...COUNT, description: 'Bytes of the blobs that no manifest names.' },
 } as const;
 export const TOTAL_REPOSITORIES = { ...COUNT, description: 'Repositories with at least one manifest.' } as const;
-export const GARBAGE = answer(COUNTERS);
 export const COUNTER_SCHEMAS = COUNTERS;
+export const RECOVERABLE_SCHEMAS = {
+  recoverableBlobs: { ...COUNT, description: 'Blobs that no repository holds any more, whose bytes are still there.' },
+  recoverableBytes: { ...BYTES, description: 'Bytes of these.' },
+} as const;
+export const GARBAGE = answer({ ...COUNTERS, ...RECOVERABLE_SCHEMAS });
 
 /** The five counters about garbage. */
 export const garbageOf = ({ blobs, totalManifests, unreferencedBlobs, orphanedManifests, unreferencedBytes }: Summary) => ({
@@ -21,6 +25,9 @@ export const garbageOf = ({ blobs, totalManifests, unreferencedBlobs, orphanedMa
   orphanedManifests,
   estimatedSpaceToFree: unreferencedBytes,
 });
+
+/** What awaits reclaiming: in none of the other counters. */
+export const recoverableOf = ({ recoverableBlobs, recoverableBytes }: Summary) => ({ recoverableBlobs, recoverableBytes });
 
 const ratio = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
 

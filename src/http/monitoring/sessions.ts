@@ -42,13 +42,6 @@ const sessionOf = ({ id, startedAt, lastActivityAt, chunks }: Upload) => ({
 /** Uploads from their POST until they are finished, cancelled or expired, and how many of them were read so far. */
 export const sessionsNow = (deps: Deps) => counting(eachOf(pagesOfUploads(deps), sessionOf));
 
-/** How many uploads are under way. */
-export const countSessions = async (deps: Deps): Promise<number> => {
-  let count = 0;
-  for await (const page of pagesOfUploads(deps)) count += page.length;
-  return count;
-};
-
 /** `GET /api/registry/sessions`. */
 export const sessionRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
   const list = async (request: FastifyRequest, reply: FastifyReply) => {

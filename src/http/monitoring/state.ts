@@ -8,7 +8,15 @@ import { described } from '../described.ts';
 import { sendJson } from '../jsonStream.ts';
 import { answer, TEXT } from '../schemas.ts';
 import { summaryOf } from '../summary.ts';
-import { BYTES_SCHEMAS, bytesOf, COUNTER_SCHEMAS, garbageOf, TOTAL_REPOSITORIES } from './numbers.ts';
+import {
+  BYTES_SCHEMAS,
+  bytesOf,
+  COUNTER_SCHEMAS,
+  garbageOf,
+  RECOVERABLE_SCHEMAS,
+  recoverableOf,
+  TOTAL_REPOSITORIES,
+} from './numbers.ts';
 import { counting, firstOf, PART_PARAMETERS, type PartQuery, pageSizeFor, partAnswers, partOf } from './part.ts';
 import { COUNT, MILLISECONDS, POSITION, REGISTRY_VERSION, TIMESTAMP, VERSION } from './schemas.ts';
 import { SESSION, sessionsNow } from './sessions.ts';
@@ -20,7 +28,7 @@ export const STATUS = { enum: ['healthy', 'degraded', 'unhealthy'] } as const;
 const STATE = answer({
   timestamp: TIMESTAMP,
   registryVersion: VERSION,
-  summary: answer({ position: POSITION, totalRepositories: TOTAL_REPOSITORIES, ...COUNTER_SCHEMAS }),
+  summary: answer({ position: POSITION, totalRepositories: TOTAL_REPOSITORIES, ...COUNTER_SCHEMAS, ...RECOVERABLE_SCHEMAS }),
   storage: answer({ ...BYTES_SCHEMAS, uniqueBlobs: COUNT }),
   repositories: {
     type: 'array',
@@ -78,7 +86,12 @@ export const stateRoutes = (app: FastifyInstance, deps: HttpDeps, uptime: Uptime
     return sendJson(request, reply, {
       timestamp: Date.now(),
       registryVersion: REGISTRY_VERSION,
-      summary: { position: summary.position, totalRepositories: summary.repositories, ...garbageOf(summary) },
+      summary: {
+        position: summary.position,
+        totalRepositories: summary.repositories,
+        ...garbageOf(summary),
+        ...recoverableOf(summary),
+      },
       storage: { ...bytesOf(summary), uniqueBlobs: summary.blobs },
       repositories: withTags(deps.views, firstOf(pagesOf(deps.views, catalog, listed), limit)),
       activeSessions: { sessions: pages, count },

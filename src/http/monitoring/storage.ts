@@ -4,14 +4,18 @@ import { described } from '../described.ts';
 import { mostReferenced } from '../inventoryReads.ts';
 import { answer } from '../schemas.ts';
 import { summaryOf } from '../summary.ts';
-import { BYTES_SCHEMAS, bytesOf, referencesPerBlobOf, savingsPercentOf } from './numbers.ts';
+import { BYTES_SCHEMAS, bytesOf, RECOVERABLE_SCHEMAS, recoverableOf, referencesPerBlobOf, savingsPercentOf } from './numbers.ts';
 import { answers, BYTES, COUNT, DIGEST, TIMESTAMP } from './schemas.ts';
 
 /** Of the blobs that are named most. */
 const MOST = 10;
 
 const STORAGE = answer({
-  storage: answer({ ...BYTES_SCHEMAS, spaceSavingsPercent: { type: 'number', minimum: 0, maximum: 100 } }),
+  storage: answer({
+    ...BYTES_SCHEMAS,
+    spaceSavingsPercent: { type: 'number', minimum: 0, maximum: 100 },
+    ...RECOVERABLE_SCHEMAS,
+  }),
   blobs: answer({
     totalBlobs: COUNT,
     uniqueBlobs: COUNT,
@@ -36,7 +40,7 @@ export const storageRoutes = (app: FastifyInstance, deps: HttpDeps): void => {
     const summary = await summaryOf(deps);
     const most = await mostReferenced(deps.reporting, MOST);
     return {
-      storage: { ...bytesOf(summary), spaceSavingsPercent: savingsPercentOf(summary) },
+      storage: { ...bytesOf(summary), spaceSavingsPercent: savingsPercentOf(summary), ...recoverableOf(summary) },
       blobs: {
         totalBlobs: summary.blobs,
         uniqueBlobs: summary.blobs,

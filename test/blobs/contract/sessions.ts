@@ -14,6 +14,7 @@ const HELLO = contentOf('hello, world');
 const listed = async (blobs: Blobs): Promise<readonly Upload[]> => {
   const all: Upload[] = [];
   for await (const upload of blobs.uploads.list()) all.push(upload);
+  expect(await blobs.uploads.count(), 'sessions by their number').to.equal(all.length);
   return all;
 };
 

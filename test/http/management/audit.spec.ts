@@ -4,6 +4,7 @@ import { accessTrail } from '../../../src/projections/accessTrail.ts';
 import { auditTrail } from '../../../src/projections/auditTrail.ts';
 import type { Views } from '../../../src/projections/views/views.ts';
 import { registryFor } from '../../support/app.ts';
+import { whileAway } from '../../support/away.ts';
 import { expectStatus, type HttpClient, pushImage, pushManifest } from '../../support/http.ts';
 import { accessTokenOf } from '../../support/identities.ts';
 import { randomImage } from '../../support/images.ts';
@@ -23,7 +24,7 @@ describe('Audit Logs', () => {
   let ann: HttpClient;
   let auditor: HttpClient;
   let annId: number;
-  let tokenId: string;
+  let tokenId: number;
 
   const audit = async (query = '', client = registry().admin) =>
     (await call(client, 'GET', `${AUDIT}?${query}`)).body as Json & Readonly<{ logs: readonly Log[]; cursor: string | null }>;
@@ -47,7 +48,7 @@ describe('Audit Logs', () => {
     await pull(ann, 'latest');
     await pull(ann, image.manifest.digest);
     const token = await accessTokenOf(ann, { permissions: ['pull', 'push'] });
-    tokenId = String(token.id);
+    tokenId = token.id;
     const byToken = admin.as(`Bearer ${token.value}`);
     await pushManifest(byToken, REPOSITORY, 'by-token', image.manifest);
     await pull(byToken, 'by-token');
@@ -385,6 +386,15 @@ describe('Audit Logs', () => {
       expect(headers['content-disposition']).to.match(/^attachment; filename="audit-[\dTZ-]+\.ndjson"$/);
       expect(headers['cache-control']).to.equal('no-store');
       expect(linesIn(text)).to.deep.equal(await logs(`${query}&limit=100`));
+    });
+
+    it('is refused as everything is where nothing of it was sent, and no file', async () => {
+      const { app } = registry();
+      const { status, headers, text } = await whileAway(app.views, () => exported(`resource=${REPOSITORY}`), ['getMany']);
+      expect(status, text).to.equal(503);
+      expect(headers)
+        .to.include({ 'content-type': 'application/json; charset=utf-8' })
+        .and.not.to.have.property('content-disposition');
     });
 
     it('is the list as CSV, which reads back the same', async () => {

@@ -97,6 +97,18 @@ describe('DELETE /api/v1/users/{id}/personal-data', () => {
     expect((await admin().send('GET', '/v2/pusher/app/manifests/v1')).status).to.equal(200);
   });
 
+  it('keeps what the person owned from being found by the former name', async () => {
+    const { id, client } = await create('former-owner');
+    const { client: other } = await create('looking-for-owners');
+    await pushImage(client, 'former-owner/app', 'v1', IMAGE);
+    await call(client, 'PATCH', '/api/v1/repositories/former-owner/app', { visibility: 'public' });
+    const total = async (query: string) => (await call(other, 'GET', `/api/v1/repositories?${query}`)).body.total;
+    expect(await total('owner=former-owner')).to.equal(1);
+    await erase(id);
+    expect(await total('owner=former-owner')).to.equal(0);
+    expect(await total('prefix=former-owner/'), 'it is still there').to.equal(1);
+  });
+
   calls(registry, [
     {
       it: 'is refused for one who never was',

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { registryFor } from '../../support/app.ts';
+import { whileAway } from '../../support/away.ts';
 import { expectStatus, pushImage } from '../../support/http.ts';
 import { randomImage } from '../../support/images.ts';
 import { waitUntil } from '../../support/processes.ts';
@@ -49,6 +50,13 @@ describe('GET /api/v1/metrics', () => {
     for (const tag of ['1', '2']) expectStatus('pull', await registry().admin.send('GET', `/v2/a/b/manifests/${tag}`), 200);
     expectStatus('no pull', await registry().admin.send('HEAD', '/v2/a/b/manifests/1'), 200);
     await waitUntil('they are counted', async () => (await metrics()).registry.pulls === before + 2);
+  });
+
+  it('tells everything but the pulls while the views of the access log are being built', async () => {
+    const { registry: before, storage } = await metrics();
+    const told = await whileAway(registry().app.access, metrics);
+    expect(told.registry).to.deep.equal({ ...before, pulls: null });
+    expect(told.storage).to.deep.equal(storage);
   });
 
   it('counts requests: “success” and “errors” are the “total”', async () => {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { registryFor } from '../../support/app.ts';
+import { whileAway } from '../../support/away.ts';
 import { expectStatus, type HttpClient, pushBlob, pushImage, pushManifest } from '../../support/http.ts';
 import { indexOf, randomImage } from '../../support/images.ts';
 import { waitUntil } from '../../support/processes.ts';
@@ -147,6 +148,47 @@ describe('the documented management of repositories', () => {
       const half = await call(ada, 'PUT', at('ada/put'), { description: 'Half', visibility: 'secret' });
       expect(half.status).to.equal(400);
       expect(await registry().head()).to.equal(head);
+    });
+  });
+
+  describe('while the reporting views are being built', () => {
+    const name = 'ada/unreported';
+    const away = <T>(ask: () => Promise<T>): Promise<T> => whileAway(registry().app.reporting, ask);
+    let known: Json;
+    before(async () => {
+      await pushImage(ada, name, 'v1', IMAGE);
+      known = await get(at(name));
+    });
+
+    it('shows all of a repository but its size', async () => {
+      expect(known.size).to.be.a('number');
+      expect(await away(() => get(at(name)))).to.deep.equal({ ...known, size: null });
+    });
+
+    it('answers a change that was made as one', async () => {
+      const { tags: _tags, ...shown } = known;
+      for (const [method, description] of [
+        ['PATCH', 'patched'],
+        ['PUT', 'put'],
+      ] as const) {
+        const { status, body } = await away(() => call(ada, method, at(name), { description }));
+        expect(status).to.equal(200);
+        expect(body).to.deep.equal({ ...shown, description, size: null });
+      }
+    });
+
+    it('lists by name without sizes, and what only they can find not at all', async () => {
+      const list = '/api/v1/repositories';
+      const [item, ...others] = (await get(`${list}?prefix=${name}`)).repositories as readonly Json[];
+      expect(others).to.deep.equal([]);
+      for (const query of ['', `prefix=${name}`, 'owner=ada&visibility=private', 'sort=name']) {
+        const { repositories } = await away(() => get(`${list}?${query}`));
+        expect(repositories, query).to.deep.include({ ...item, size: null });
+      }
+      for (const query of ['q=unreported', 'sort=-size', 'sort=-updated']) {
+        const { status, error } = await away(() => call(ada, 'GET', `${list}?${query}`));
+        expect([status, error.code], query).to.deep.equal([503, 'UNAVAILABLE']);
+      }
     });
   });
 

@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { HttpDeps } from '../../../src/http/deps.ts';
 import { managementSurface } from '../../../src/http/management/index.ts';
+import { DEEPEST } from '../../../src/http/management/page.ts';
 import { SORTS, type Sort } from '../../../src/http/management/repositoriesOrder.ts';
 import type { Caller } from '../../../src/identity/caller.ts';
 import { access } from '../../../src/projections/accessGroup.ts';
@@ -16,7 +17,7 @@ import type { Document, Group, Projection, Totals } from '../../../src/projectio
 import { type Repository, repositories } from '../../../src/projections/repositories.ts';
 import { type ListedRepository, repositoryList } from '../../../src/projections/repositoryList.ts';
 import { endsOf, repositoryWords } from '../../../src/projections/repositoryWords.ts';
-import { usernames } from '../../../src/projections/users.ts';
+import { userKey, usernames, users } from '../../../src/projections/users.ts';
 import { type SqliteViews, sqliteViews } from '../../../src/projections/views/sqlite.ts';
 import { type Compiled, compileFind } from '../../../src/projections/views/sqliteQuery.ts';
 import type { Query, Views } from '../../../src/projections/views/views.ts';
@@ -32,7 +33,7 @@ const MANY = 100_000;
 const UNDER_PREFIX = 20_000;
 const PREFIX = 't0/';
 const PAGE = 100;
-const DEEP = 10_000 / PAGE + 1;
+const DEEP = DEEPEST / PAGE;
 /** What is read to show a page: its repositories, what the lists know of them, their pulls and owners. */
 const SHOWN = 4 * PAGE + 10;
 
@@ -158,6 +159,7 @@ describe(`a page of the list of ${MANY.toLocaleString('en')} repositories`, func
           [catalog, entries()],
           [rights, [[subjectKey({ user: 8 }), GRANTED]]],
           [usernames, [['owner', { userId: 9 }]]],
+          [users, [[userKey(9), { userId: 9, username: 'owner', erased: false }]]],
         ],
         { catalog: { repositories: MANY } },
       ),
@@ -229,6 +231,17 @@ describe(`a page of the list of ${MANY.toLocaleString('en')} repositories`, func
       expect(deep.rows).to.be.at.most(walk(sort, sort === 'pulls' ? MOST : 10_000 + PAGE + STRIDE) + SHOWN);
       const on = sort === 'pulls' ? await ask(ADMIN, `sort=${sort}&cursor=${deep.cursor}`) : deep;
       expect(on.repositories).to.have.length(PAGE);
+    });
+
+    it(`by ${sort}: goes behind the deepest page by its cursor alone`, async () => {
+      const { cursor } = await ask(ADMIN, `sort=${sort}&page=${DEEP}`);
+      const on = await ask(ADMIN, `sort=${sort}&cursor=${cursor}`);
+      expect(on.repositories).to.have.length(PAGE);
+      expect(on.rows).to.be.at.most(walk(sort, PAGE + STRIDE) + SHOWN);
+      const refused = await app.inject(`/api/v1/repositories?limit=${PAGE}&sort=${sort}&page=${DEEP + 1}`);
+      expect(refused.statusCode).to.equal(400);
+      expect(refused.json().error).to.deep.include({ code: 'INVALID_REQUEST', details: { field: 'page' } });
+      expect(refused.json().error.message).to.contain('cursor');
     });
 
     it(`by ${sort}: reads what the caller has, where that is little`, async () => {

@@ -189,6 +189,8 @@ describe('"APIs that return lists support pagination": GET /api/v1/repositories'
     ['page=two', 'page'],
     ['page=1.5', 'page'],
     ['page=10001', 'page'],
+    ['page=201', 'page'],
+    ['sort=-size&q=a&limit=100&page=101', 'page'],
     ['limit=many', 'limit'],
     ['cursor=none', 'cursor'],
     ['cursor=', 'cursor'],

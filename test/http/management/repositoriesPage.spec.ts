@@ -14,6 +14,7 @@ import { endsOf, repositoryWords } from '../../../src/projections/repositoryWord
 import { sqliteViews } from '../../../src/projections/views/sqlite.ts';
 import type { Views } from '../../../src/projections/views/views.ts';
 import { positionOf } from '../../support/projecting.ts';
+import { turnsDuring } from '../../support/turns.ts';
 
 /** A repository as far as lists look at it. `pulls` 0: never. */
 type Some = ListedRepository & Readonly<{ pulls: number }>;
@@ -258,4 +259,28 @@ describe('a list of repositories', () => {
         }
       }
     }));
+
+  it('is read with a turn for others between two reads, whole or walked through', async () => {
+    const all = Array.from({ length: 2500 }, (_, n): Some => {
+      const name = `r${String(n).padStart(4, '0')}`;
+      const shown = { visibility: 'public', ownerId: null, size: n, listed: true, manifests: 1, tags: 0 } as const;
+      const times = { createdAt: time(1), updatedAt: time(1), newestFirst: time(1) };
+      return { name, repositoryId: `life of ${name}`, pulls: 0, ...shown, ...times };
+    });
+    const deps = await holding(all);
+    try {
+      const page = { readable: 'all', filter: {}, from: { skip: 2000, seen: 0 }, limit: 1 } as const;
+      const turns = (sort: Sort, few: number): Promise<number> =>
+        turnsDuring(async () => {
+          const bounds = { few, mostSorted: 10_000, mostExamined: 20_000, stride: 10 };
+          const { entries } = await findRepositories(deps, { ...page, sort }, bounds);
+          expect(entries.map(({ name }) => name)).to.deep.equal(['r2000']);
+        });
+      expect(await turns('name', 1), 'by name').to.be.at.least(200);
+      expect(await turns('size', 1), 'walked through').to.be.at.least(200);
+      expect(await turns('size', 5000), 'read whole, three pages twice').to.be.at.least(4);
+    } finally {
+      await deps.close();
+    }
+  });
 });

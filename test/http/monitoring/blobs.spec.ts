@@ -100,6 +100,8 @@ describe('the blobs of the monitoring API', () => {
       uniqueBytes,
       spaceSavings: totalBytes - uniqueBytes,
       spaceSavingsPercent: (100 * (totalBytes - uniqueBytes)) / totalBytes,
+      recoverableBlobs: 0,
+      recoverableBytes: 0,
       deduplicationRatio,
     });
     // Three manifests of three blobs each name five.
@@ -145,7 +147,15 @@ describe('GET /api/registry/storage of an empty registry', () => {
     const answer = await registry().admin.send('GET', '/api/registry/storage');
     const { timestamp: _timestamp, ...rest } = jsonOf(answer);
     expect(rest).to.deep.equal({
-      storage: { totalBytes: 0, uniqueBytes: 0, spaceSavings: 0, deduplicationRatio: 0, spaceSavingsPercent: 0 },
+      storage: {
+        totalBytes: 0,
+        uniqueBytes: 0,
+        spaceSavings: 0,
+        deduplicationRatio: 0,
+        spaceSavingsPercent: 0,
+        recoverableBlobs: 0,
+        recoverableBytes: 0,
+      },
       blobs: { totalBlobs: 0, uniqueBlobs: 0, averageReferencesPerBlob: 0 },
       mostReferencedBlobs: [],
     });

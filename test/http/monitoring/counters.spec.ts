@@ -24,13 +24,15 @@ describe('the counters of the monitoring API', () => {
   };
   const remove = (path: string) => registry().admin.send('DELETE', path);
 
-  it('`totalBlobs,totalManifests,unreferencedBlobs,orphanedManifests,estimatedSpaceToFree`, flat', async () => {
+  it('`totalBlobs,totalManifests,unreferencedBlobs,orphanedManifests,estimatedSpaceToFree`, flat, and what awaits reclaiming', async () => {
     expect(await stats()).to.deep.equal({
       totalBlobs: 0,
       totalManifests: 0,
       unreferencedBlobs: 0,
       orphanedManifests: 0,
       estimatedSpaceToFree: 0,
+      recoverableBlobs: 0,
+      recoverableBytes: 0,
     });
   });
 
@@ -107,7 +109,10 @@ describe('the counters of the monitoring API', () => {
     const image = randomImage('counters: repository');
     await pushImage(registry().admin, 'whole', 'one', image);
     await pushImage(registry().admin, 'whole', 'two', image);
-    expect(await changeBy(() => remove('/v2/whole'))).to.deep.equal({ totalBlobs: -4, totalManifests: -2 });
+    expect(await changeBy(() => remove('/v2/whole'))).to.deep.equal({
+      ...{ totalBlobs: -4, totalManifests: -2 },
+      ...{ recoverableBlobs: 4, recoverableBytes: bytesOf(image) },
+    });
   });
 
   it('are the same wherever they stand', async () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { registryFor, type TestApp } from '../../support/app.ts';
-import { pushBlob, pushImage } from '../../support/http.ts';
+import { pushBlob, pushImage, startUpload } from '../../support/http.ts';
 import { randomImage } from '../../support/images.ts';
 import type { Json } from '../exchanges.ts';
 import { get, stateOf, untilHealthy } from './calls.ts';
@@ -70,6 +70,22 @@ describe('GET /api/registry/health of a registry that ails', () => {
       metrics: { totalRepositories: null, totalManifests: null, totalBlobs: null, activeSessions: 0, logStreamClients: 0 },
       problems: ['The counters cannot be read.'],
     });
+  });
+
+  it('counts the uploads under way that are listed without a look at any', async () => {
+    const { admin, app } = registry();
+    for (const name of ['one', 'two', 'three']) await startUpload(admin, name);
+    const { totalActiveSessions } = await get(admin, '/api/registry/sessions');
+    expect(totalActiveSessions).to.equal(3);
+    const body = await broken(app.blobs.uploads, 'list', () => health(registry()));
+    expect(body).to.have.nested.property('metrics.activeSessions', 3);
+    expect(body).to.have.property('status', 'healthy');
+  });
+
+  it('200 with `degraded` where uploads cannot be counted', async () => {
+    const body = await broken(registry().app.blobs.uploads, 'count', () => health(registry()));
+    expect(body).to.have.nested.property('metrics.activeSessions', null);
+    expect(body).to.deep.include({ status: 'degraded', problems: ['Uploads under way cannot be listed.'] });
   });
 
   it('200 with `degraded` where repositories cannot be listed', async () => {

@@ -46,7 +46,7 @@ describe('GET /api/registry/state', () => {
     expect(state).to.have.property('registryVersion', '2.0');
   });
 
-  it('`summary{totalRepositories,totalManifests,totalBlobs,unreferencedBlobs,orphanedManifests,estimatedSpaceToFree}` ints, and where in the log they were taken', async () => {
+  it('`summary{totalRepositories,totalManifests,totalBlobs,unreferencedBlobs,orphanedManifests,estimatedSpaceToFree}` ints, what awaits reclaiming, and where in the log they were taken', async () => {
     const { position, ...counters } = state.summary;
     expect(counters).to.deep.equal({
       totalRepositories: 3,
@@ -55,6 +55,8 @@ describe('GET /api/registry/state', () => {
       unreferencedBlobs: 0,
       orphanedManifests: 0,
       estimatedSpaceToFree: 0,
+      recoverableBlobs: 0,
+      recoverableBytes: 0,
     });
     expect(position).to.equal(await registry().head());
   });
@@ -162,7 +164,7 @@ describe('GET /api/registry/state of an empty registry', () => {
     expect(repositories).to.deep.equal([]);
     expect(activeSessions).to.deep.equal({ sessions: [], count: 0 });
     const { position: _position, ...counters } = summary;
-    expect(Object.values(counters)).to.deep.equal([0, 0, 0, 0, 0, 0]);
+    expect(Object.values(counters)).to.deep.equal([0, 0, 0, 0, 0, 0, 0, 0]);
     expect(Object.values(storage)).to.deep.equal([0, 0, 0, 0, 0]);
   });
 });
