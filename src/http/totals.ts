@@ -3,12 +3,16 @@ import { users } from '../projections/users.ts';
 import type { HttpDeps } from './deps.ts';
 import { countersAt, type Summary } from './summary.ts';
 
-export const usersNow = async ({ views }: Pick<HttpDeps, 'views'>): Promise<number> =>
-  (await views.totals(users)).sums.users ?? 0;
+export const usersNow = async ({ views }: Pick<HttpDeps, 'views'>): Promise<number> => {
+  const { users: count = 0 } = (await views.totals(users)).sums;
+  return count;
+};
 
 /** Of manifests, as far as the access log has recorded them. */
-export const pullsNow = async ({ accessViews }: Pick<HttpDeps, 'accessViews'>): Promise<number> =>
-  (await accessViews.totals(repositoryPulls)).sums.pulls ?? 0;
+export const pullsNow = async ({ accessViews }: Pick<HttpDeps, 'accessViews'>): Promise<number> => {
+  const { pulls = 0 } = (await accessViews.totals(repositoryPulls)).sums;
+  return pulls;
+};
 
 export type Totals = Readonly<{ summary: Summary; users: number }>;
 
