@@ -57,7 +57,7 @@ describe('the suites of the HTTP interface', function () {
         const [, passed, failed] = (SUMMARY.exec(output) ?? []).map(Number);
         const failures = output.slice(Math.max(0, output.search(/^ {2}\d+ failing$/m)));
         expect({ code, failed }, failures.slice(0, 20_000)).to.deep.equal({ code: 0, failed: 0 });
-        expect(passed).to.be.greaterThan(600);
+        expect(passed).to.be.greaterThan(500);
       });
     });
 });

@@ -32,7 +32,10 @@ describe('GET /metrics', () => {
     await pushImage(admin, 'a/b', '1', image);
     await pushImage(admin, 'c', '1', image);
     // Those of the access log are not waited for at the start.
-    await waitUntil('all views are there', async () => (await call(admin, 'GET', '/api/v1/metrics')).status === 200);
+    await waitUntil('all views are there', async () => {
+      const { status, body } = await call(admin, 'GET', '/api/v1/metrics');
+      return status === 200 && (body.registry as unknown as Readonly<{ pulls: number | null }>).pulls !== null;
+    });
   });
 
   it('“text/plain; version=0.0.4”', async () => {
