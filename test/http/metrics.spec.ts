@@ -8,7 +8,7 @@ import { accessTokenOf } from '../support/identities.ts';
 import { randomImage } from '../support/images.ts';
 import { waitUntil } from '../support/processes.ts';
 import { exchange } from './exchanges.ts';
-import { call } from './management/calls.ts';
+import { untilPullsAreTold } from './management/calls.ts';
 
 /** The samples of a scrape by name and labels, as they are written. */
 const samplesIn = (text: string): ReadonlyMap<string, number> =>
@@ -31,11 +31,7 @@ describe('GET /metrics', () => {
     const { admin } = registry();
     await pushImage(admin, 'a/b', '1', image);
     await pushImage(admin, 'c', '1', image);
-    // Those of the access log are not waited for at the start.
-    await waitUntil('all views are there', async () => {
-      const { status, body } = await call(admin, 'GET', '/api/v1/metrics');
-      return status === 200 && (body.registry as unknown as Readonly<{ pulls: number | null }>).pulls !== null;
-    });
+    await untilPullsAreTold(admin);
   });
 
   it('“text/plain; version=0.0.4”', async () => {

@@ -1,6 +1,7 @@
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { untilPullsAreTold } from '../http/management/calls.ts';
 import { openTestApp, type TestApp } from '../support/app.ts';
 import { authorityFor, opensslMissing } from '../support/certificates.ts';
 import { expectStatus, pushImage } from '../support/http.ts';
@@ -61,7 +62,7 @@ describe('What the alerts and the dashboard ask for', function () {
       GHOSTDOCK_API_REQUESTS_PER_HOUR: '1000',
     });
     await pushImage(registry.admin, 'a/b', 'latest', randomImage('monitoring', { layers: 1 }));
-    expectStatus('metrics', await registry.admin.send('GET', '/api/v1/metrics'), 200);
+    await untilPullsAreTold(registry.admin);
     scrape = expectStatus('metrics', await registry.admin.send('GET', '/metrics'), 200).body.toString();
     for (const [, name = '', labels = ''] of scrape.matchAll(/^([a-z]\w*)(?:\{(.*)\})? /gim)) {
       const known = [...labels.matchAll(/(\w+)="(?:[^"\\]|\\.)*"/g)].map(([, label = '']) => label);

@@ -7,6 +7,7 @@ import { managementSurface } from '../../../src/http/management/index.ts';
 import type { RouteAction } from '../../../src/http/permit.ts';
 import type { TestApp } from '../../support/app.ts';
 import { type Answer, expectStatus, type HttpClient } from '../../support/http.ts';
+import { waitUntil } from '../../support/processes.ts';
 import { type Json, jsonOf } from '../exchanges.ts';
 
 /** A route of the management API as it says of itself. */
@@ -106,3 +107,10 @@ export const calls = (registry: () => TestApp, rows: readonly Call[]): void => {
       if (gets.body !== undefined) expect(body).to.deep.include(gets.body);
     });
 };
+
+/** The views of the access log are not waited for at the start: until they are there, nothing tells of pulls. */
+export const untilPullsAreTold = (client: HttpClient): Promise<unknown> =>
+  waitUntil('the views of the access log are there', async () => {
+    const { status, body } = await call(client, 'GET', '/api/v1/metrics');
+    return status === 200 && (body.registry as unknown as Readonly<{ pulls: number | null }>).pulls !== null;
+  });

@@ -4,7 +4,7 @@ import { whileAway } from '../../support/away.ts';
 import { expectStatus, pushImage } from '../../support/http.ts';
 import { randomImage } from '../../support/images.ts';
 import { waitUntil } from '../../support/processes.ts';
-import { call } from './calls.ts';
+import { call, untilPullsAreTold } from './calls.ts';
 
 type Metrics = Readonly<Record<'requests' | 'registry' | 'storage' | 'performance', Readonly<Record<string, number>>>> &
   Readonly<{ timestamp: string }>;
@@ -19,6 +19,7 @@ describe('GET /api/v1/metrics', () => {
     await pushImage(registry().admin, 'a/b', '1', image);
     await pushImage(registry().admin, 'a/b', '2', image);
     await pushImage(registry().admin, 'c', '1', image);
+    await untilPullsAreTold(registry().admin);
   });
 
   it('“System Metrics”: has the fields of the document’s sample, all whole numbers', async () => {
