@@ -1,11 +1,15 @@
 import type { RepositoryEvents } from '../events/repository.ts';
 import type { Digest } from '../oci/digest.ts';
 import { projection } from './projection.ts';
+import type { Where } from './views/views.ts';
 
 export type Tag = Readonly<{ name: string; digest: Digest; movedAt: string }>;
 
-/** The key of a tag: all tags of a repository stand together, in byte order. Ends with `/` for the prefix of them all. */
+/** The key of a tag: all tags of a repository stand together, in byte order. */
 export const tagKey = (repositoryId: string, tag: string): string => `${repositoryId}/${tag}`;
+
+/** All tags of a life of a repository. */
+export const tagsIn = (repositoryId: string): Where => ({ key: { $prefix: tagKey(repositoryId, '') } });
 
 /** Serves `GET /v2/<name>/tags/list` and the tag half of `GET /v2/<name>/manifests/<tag>`: one document a tag. */
 export const tags = projection<Tag, RepositoryEvents>({

@@ -3,7 +3,7 @@ import { registryFor, type TestApp } from '../support/app.ts';
 import { type Answer, basic, type HttpClient, pushBlob, pushImage, type Sending, startUpload } from '../support/http.ts';
 import { DOCKER_MANIFEST, digestOf, noise } from '../support/images.ts';
 import { PASSWORD } from '../support/registryProcess.ts';
-import { type Expected, exchange, expectAnswer, expectSound, jsonOf } from './exchanges.ts';
+import { type Expected, exchange, jsonOf } from './exchanges.ts';
 
 // The management API's document, sentence by sentence. What it says of audit logs, health and metrics stands in test/http/management/.
 
@@ -81,18 +81,13 @@ const rows = (registry: () => TestApp, all: readonly Row[]): void => {
 };
 
 /** Answers that depend on one another: each step is a sentence. */
-const send = async (
+const send = (
   client: HttpClient,
   method: string,
   path: string,
   sending: Sending | undefined,
   expected: Expected,
-): Promise<Answer> => {
-  const answer = await client.send(method, path, sending);
-  expectSound(method, path, answer);
-  expectAnswer(answer, expected);
-  return answer;
-};
+): Promise<Answer> => exchange(client, [method, path, sending ?? {}], expected);
 
 const anonymous = ({ anonymous: client }: TestApp): HttpClient => client;
 

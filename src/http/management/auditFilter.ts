@@ -44,7 +44,8 @@ const NOBODY = '';
 const LONGEST_USER = 320;
 const LONGEST_RESOURCE = 512;
 
-const refused = (field: string, message: string): RegistryError => new RegistryError('REQUEST_INVALID', message, { field });
+export const refused = (field: string, message: string): RegistryError =>
+  new RegistryError('REQUEST_INVALID', message, { field });
 
 const accountNamed = async (deps: HttpDeps, username: string): Promise<string> => {
   const user = await userNamed(deps, username);

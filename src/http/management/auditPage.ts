@@ -1,7 +1,6 @@
-import { RegistryError } from '../../errors.ts';
 import { LARGEST_PAGE } from '../../projections/views/views.ts';
 import type { Cursors } from '../../secrets/cursors.ts';
-import type { AuditFilter } from './auditFilter.ts';
+import { type AuditFilter, refused } from './auditFilter.ts';
 import { type Found, mergedTrails, type Place, type Scan } from './auditMerge.ts';
 import { MOST_EXAMINED } from './auditScans.ts';
 import { type PageQuery, pageOf, refuseDeep } from './page.ts';
@@ -13,8 +12,6 @@ type Start = Readonly<{ behind?: Place | undefined; before: number; skip: number
 export type Span = Start & Readonly<{ limit: number }>;
 
 export type AuditPage = Readonly<{ items: readonly Found[]; next?: Start }>;
-
-const refused = (field: string, message: string): RegistryError => new RegistryError('REQUEST_INVALID', message, { field });
 
 /** What a cursor is good for: the same question in any words. */
 const listOf = ({ who, actions, about, from, to }: AuditFilter): string =>

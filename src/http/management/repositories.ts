@@ -9,13 +9,14 @@ import type { HttpDeps } from '../deps.ts';
 import { described } from '../described.ts';
 import { sendJson } from '../jsonStream.ts';
 import { goneForReaders } from '../ownWrites.ts';
+import { type PartQuery, partOf } from '../part.ts';
 import { repositoryOf } from '../permit.ts';
 import { isUpToDate } from '../reported.ts';
 import { answer, object } from '../schemas.ts';
 import { memberNamed } from './names.ts';
 import { PAGE_PARAMETERS, type PageQuery, pageAnswer, pageOf, pageSchema } from './page.ts';
 import { REPOSITORY, REPOSITORY_FIELDS, type Shown, shownOf, VISIBILITY } from './repositoriesShown.ts';
-import { pageOfTags, TAG, TAG_PARAMETERS, type TagQuery, tagSpanOf, tagsShown } from './repositoriesTags.ts';
+import { pageOfTags, TAG, TAG_PARAMETERS, tagsShown } from './repositoriesTags.ts';
 import { permitHere } from './route.ts';
 
 type Named = { Params: { name: string } };
@@ -59,11 +60,11 @@ export const repositoryRoutes = (app: FastifyInstance, deps: HttpDeps): void => 
     return one;
   };
 
-  const show = async (request: FastifyRequest<Named & { Querystring: TagQuery }>, reply: FastifyReply) => {
-    const span = tagSpanOf(request.query);
+  const show = async (request: FastifyRequest<Named & { Querystring: PartQuery }>, reply: FastifyReply) => {
+    const part = partOf(request.query);
     const repository = repositoryOf(request);
     const [one] = await shownOf(deps, [repository], await isUpToDate(deps));
-    return sendJson(request, reply, { ...one, tags: tagsShown(views, repository.repositoryId, span) });
+    return sendJson(request, reply, { ...one, tags: tagsShown(views, repository.repositoryId, part) });
   };
 
   const listTags = async (request: FastifyRequest<Named & { Querystring: PageQuery }>) => {

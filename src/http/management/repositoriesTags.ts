@@ -1,8 +1,8 @@
-import { RegistryError } from '../../errors.ts';
-import { type Tag, tagKey, tags } from '../../projections/tags.ts';
+import { type Tag, tagKey, tags, tagsIn } from '../../projections/tags.ts';
 import { pagesOf } from '../../projections/views/pages.ts';
 import type { Views } from '../../projections/views/views.ts';
 import { imageSizesIn, type SizesOf } from '../imageSizes.ts';
+import { firstOf, type Part } from '../part.ts';
 import { answer, TEXT, TIME } from '../schemas.ts';
 import { taggedImages } from '../taggedImages.ts';
 import { type PageOf, walkTo } from './page.ts';
@@ -31,16 +31,6 @@ export const TAG_PARAMETERS = {
   limit: { type: 'string', description: 'Most tags, from 0 on. All without it.', example: '100' },
   after: { type: 'string', maxLength: 128, description: 'Begins behind this tag, which need not be there.', example: 'v1.0.0' },
 } as const;
-export type TagQuery = Readonly<{ limit?: string; after?: string }>;
-export type TagSpan = Readonly<{ limit: number; after: string }>;
-
-/** Which tags a query asks for. @throws RegistryError `REQUEST_INVALID` */
-export const tagSpanOf = ({ limit, after = '' }: TagQuery): TagSpan => {
-  if (limit === undefined) return { limit: Number.POSITIVE_INFINITY, after };
-  if (/^\d{1,15}$/.test(limit)) return { limit: Number(limit), after };
-  throw new RegistryError('REQUEST_INVALID', 'limit must be a whole number, 0 or more.', { field: 'limit' });
-};
-
 /** Of a tag whose manifest is lost nothing can be pulled. */
 const shown = async (
   views: Reading,
@@ -59,24 +49,19 @@ const shown = async (
 export async function* tagsShown(
   views: Reading,
   repositoryId: string,
-  { limit, after }: TagSpan,
+  { limit, after }: Part,
 ): AsyncGenerator<readonly ShownTag[]> {
-  let left = limit;
-  if (left === 0) return;
   const sizesOf = imageSizesIn(views, repositoryId);
-  const where = { key: { $prefix: tagKey(repositoryId, '') } };
-  const behind = [tagKey(repositoryId, after)];
-  for await (const page of pagesOf(views, tags, { where, after: behind, limit: Math.min(left, AT_ONCE) })) {
-    const some = page.slice(0, left).map(({ value }) => value);
+  const query = { where: tagsIn(repositoryId), after: [tagKey(repositoryId, after)], limit: Math.min(limit, AT_ONCE) };
+  for await (const page of firstOf(pagesOf(views, tags, query), limit)) {
+    const some = page.map(({ value }) => value);
     yield await shown(views, repositoryId, sizesOf, some);
-    left -= some.length;
-    if (left <= 0) return;
   }
 }
 
 /** The same by the number of the page. */
 export const pageOfTags = async (views: Reading, repositoryId: string, page: PageOf): Promise<readonly ShownTag[]> => {
-  const where = { key: { $prefix: tagKey(repositoryId, '') } };
+  const where = tagsIn(repositoryId);
   type Item = Readonly<{ key: string; value: Tag }>;
   const items = await walkTo<Item>(page, (behind, limit) =>
     views.find(tags, { where, limit, ...(behind && { after: [behind.key] }) }),

@@ -5,12 +5,12 @@ import type { HttpDeps } from '../deps.ts';
 import { described } from '../described.ts';
 import { type BlobOfRegistry, blobPage } from '../inventoryReads.ts';
 import { sendJson, sendTexts } from '../jsonStream.ts';
+import { eachOf, firstOf, PART_PARAMETERS, type PartQuery, pageSizeFor, partOf } from '../part.ts';
 import { upToDate } from '../reported.ts';
 import { answer } from '../schemas.ts';
 import { summaryOf } from '../summary.ts';
 import { BYTES_SCHEMAS, bytesOf } from './numbers.ts';
-import { eachOf, firstOf, PART_PARAMETERS, type PartQuery, pageSizeFor, partAnswers, partOf } from './part.ts';
-import { BYTES, COUNT, DIGEST, POSITION, TIMESTAMP } from './schemas.ts';
+import { BYTES, COUNT, DIGEST, POSITION, partAnswers, TIMESTAMP } from './schemas.ts';
 
 const TAGS = ['Monitoring'] as const;
 const AFTER = { ...PART_PARAMETERS.properties.after, example: DIGEST.example } as const;

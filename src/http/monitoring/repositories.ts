@@ -7,10 +7,10 @@ import { pagesOf } from '../../projections/views/pages.ts';
 import type { HttpDeps } from '../deps.ts';
 import { described } from '../described.ts';
 import { sendJson } from '../jsonStream.ts';
+import { counting, eachOf, firstOf, PART_PARAMETERS, type PartQuery, pageSizeFor, partOf } from '../part.ts';
 import { upToDate } from '../reported.ts';
 import { answer, TEXT } from '../schemas.ts';
-import { counting, eachOf, firstOf, PART_PARAMETERS, type PartQuery, pageSizeFor, partAnswers, partOf } from './part.ts';
-import { answers, BYTES, COUNT, DIGEST, ERROR, TIMESTAMP } from './schemas.ts';
+import { answers, BYTES, COUNT, DIGEST, ERROR, partAnswers, TIMESTAMP } from './schemas.ts';
 import { tagsWithManifests } from './tags.ts';
 
 const TAGS = ['Monitoring'] as const;

@@ -32,3 +32,7 @@ export const answers = (ok: object, others: Readonly<Record<number, object>> = {
   503: ERROR,
   ...others,
 });
+
+/** The answers of a list that can be had in parts. */
+export const partAnswers = (ok: object, others: Readonly<Record<number, object>> = {}): Readonly<Record<number, object>> =>
+  answers(ok, { 400: ERROR, ...others });

@@ -3,8 +3,8 @@ import type { Upload } from '../../blobs/blobs.ts';
 import type { HttpDeps } from '../deps.ts';
 import { described } from '../described.ts';
 import { sendJson } from '../jsonStream.ts';
+import { counting, eachOf } from '../part.ts';
 import { answer } from '../schemas.ts';
-import { counting, eachOf } from './part.ts';
 import { answers, COUNT, MILLISECONDS, TIMESTAMP } from './schemas.ts';
 
 /** Sessions that are read before they are sent. */

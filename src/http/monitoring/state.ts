@@ -1,11 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type CatalogEntry, catalog } from '../../projections/catalog.ts';
-import { type Tag, tags } from '../../projections/tags.ts';
+import { type Tag, tags, tagsIn } from '../../projections/tags.ts';
 import { pagesOf } from '../../projections/views/pages.ts';
 import { LARGEST_PAGE, type Page, type Views } from '../../projections/views/views.ts';
 import type { HttpDeps } from '../deps.ts';
 import { described } from '../described.ts';
 import { sendJson } from '../jsonStream.ts';
+import { counting, firstOf, PART_PARAMETERS, type PartQuery, pageSizeFor, partOf } from '../part.ts';
 import { answer, TEXT } from '../schemas.ts';
 import { summaryOf } from '../summary.ts';
 import {
@@ -17,10 +18,8 @@ import {
   recoverableOf,
   TOTAL_REPOSITORIES,
 } from './numbers.ts';
-import { counting, firstOf, PART_PARAMETERS, type PartQuery, pageSizeFor, partAnswers, partOf } from './part.ts';
-import { COUNT, MILLISECONDS, POSITION, REGISTRY_VERSION, TIMESTAMP, VERSION } from './schemas.ts';
+import { COUNT, MILLISECONDS, POSITION, partAnswers, REGISTRY_VERSION, TIMESTAMP, VERSION } from './schemas.ts';
 import { SESSION, sessionsNow } from './sessions.ts';
-import { everyTag } from './tags.ts';
 import type { Uptime } from './uptime.ts';
 
 export const STATUS = { enum: ['healthy', 'degraded', 'unhealthy'] } as const;
@@ -54,7 +53,7 @@ async function* tagNames(views: Views, repositoryId: string, first: Tags): Async
   yield namesOf(first);
   const after = first.items.at(-1)?.key;
   if (first.more && after !== undefined)
-    for await (const items of pagesOf(views, tags, { ...everyTag(repositoryId), after: [after], limit: LARGEST_PAGE }))
+    for await (const items of pagesOf(views, tags, { where: tagsIn(repositoryId), after: [after], limit: LARGEST_PAGE }))
       yield namesOf({ items });
 }
 
@@ -70,7 +69,7 @@ async function* withTags(views: Views, pages: AsyncIterable<readonly Entry[]>): 
     for (let next = 0; next < page.length; next += AT_ONCE) {
       const some = page.slice(next, next + AT_ONCE).map(({ value }) => value);
       const firsts = await Promise.all(
-        some.map(({ repositoryId }) => views.find(tags, { ...everyTag(repositoryId), limit: FEW_TAGS })),
+        some.map(({ repositoryId }) => views.find(tags, { where: tagsIn(repositoryId), limit: FEW_TAGS })),
       );
       yield some.map((entry, index) => shownWith(views, entry, firsts[index] as Tags));
     }

@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
-import { tagKey, tags } from '../../projections/tags.ts';
+import { tags, tagsIn } from '../../projections/tags.ts';
 import { pagesOf } from '../../projections/views/pages.ts';
-import type { Query, Views } from '../../projections/views/views.ts';
+import type { Views } from '../../projections/views/views.ts';
 import { imageSizesIn } from '../imageSizes.ts';
 import { taggedImages } from '../taggedImages.ts';
 
@@ -11,15 +11,10 @@ export type TagWithManifest = Readonly<{ tag: string; hasManifest: boolean; dige
 /** Tags that are looked up at once with what they point at. */
 const PAGE = 200;
 
-/** The tags of one life of a repository, in byte order. */
-export const everyTag = (repositoryId: string): Omit<Query, 'limit'> => ({
-  where: { key: { $prefix: tagKey(repositoryId, '') } },
-});
-
 /** The tags of one life of a repository with what they point at. */
 export async function* tagsWithManifests(views: Reading, repositoryId: string): AsyncGenerator<readonly TagWithManifest[]> {
   const sizesOf = imageSizesIn(views, repositoryId);
-  for await (const page of pagesOf(views, tags, { ...everyTag(repositoryId), limit: PAGE })) {
+  for await (const page of pagesOf(views, tags, { where: tagsIn(repositoryId), limit: PAGE })) {
     const found = await taggedImages(
       views,
       repositoryId,

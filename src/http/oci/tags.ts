@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { tagKey, tags } from '../../projections/tags.ts';
+import { tagKey, tags, tagsIn } from '../../projections/tags.ts';
 import type { HttpDeps } from '../deps.ts';
 import { repositoryOf } from '../permit.ts';
 import { resource } from '../resource.ts';
@@ -14,7 +14,7 @@ export const tagRoutes = (app: FastifyInstance, { views }: HttpDeps): void => {
     const { limit, last } = pageOf(request.query);
     const { repositoryId, name } = repositoryOf(request);
     if (limit === 0) return { name, tags: [] };
-    const where = { key: { $prefix: tagKey(repositoryId, '') } };
+    const where = tagsIn(repositoryId);
     const page = await views.find(tags, { where, limit, ...(last !== undefined && { after: [tagKey(repositoryId, last)] }) });
     const names = page.items.map(({ value }) => value.name);
     if (page.more) reply.header('link', nextPage(`/v2/${name}/tags/list`, limit, names.at(-1) ?? ''));

@@ -1,6 +1,5 @@
-import { RegistryError } from '../../errors.ts';
-import { LARGEST_PAGE } from '../../projections/views/views.ts';
-import { answers, ERROR } from './schemas.ts';
+import { RegistryError } from '../errors.ts';
+import { LARGEST_PAGE } from '../projections/views/views.ts';
 
 /** The parameters of a list that can be had in parts, for its query's schema. */
 export const PART_PARAMETERS = {
@@ -13,10 +12,6 @@ export const PART_PARAMETERS = {
 
 export type PartQuery = Readonly<{ limit?: string; after?: string }>;
 export type Part = Readonly<{ limit: number; after: string }>;
-
-/** The answers of a list that can be had in parts. */
-export const partAnswers = (ok: object, others: Readonly<Record<number, object>> = {}): Readonly<Record<number, object>> =>
-  answers(ok, { 400: ERROR, ...others });
 
 /** Which part of a list a query asks for: all of it, if it does not say. @throws RegistryError `REQUEST_INVALID` */
 export const partOf = ({ limit, after = '' }: PartQuery): Part => {
